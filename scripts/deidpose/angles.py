@@ -8,29 +8,138 @@ foot is at right angles to the shank, positive with the toes up. All are two-dim
 anatomical angle only as far as the movement lies in the picture plane.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from deidpose import skeleton
+from deidpose import tables
+from deidpose.errors import UserError
+from deidpose.skeleton import BODY_25, INDEX
 
-#: Angle name -> ((from, to), (from, to), offset, sign): degrees = offset + sign x angle between the two vectors.
-#: Left knee and left elbow come first everywhere: they were the two angles of the one-video prototype.
-ANGLES: dict[str, tuple[tuple[str, str], tuple[str, str], float, float]] = {
-    f"{side.lower()}_{joint}": (
-        (first[0].format(S=side[0]), first[1].format(S=side[0])),
-        (second[0].format(S=side[0]), second[1].format(S=side[0])),
-        offset,
-        sign,
-    )
-    for joint, side, first, second, offset, sign in (
-        (joint, side, *definition)
-        for joint, definition in {
-            "knee": (("{S}Knee", "{S}Hip"), ("{S}Knee", "{S}Ankle"), 180.0, -1.0),
-            "elbow": (("{S}Elbow", "{S}Shoulder"), ("{S}Elbow", "{S}Wrist"), 180.0, -1.0),
-            "hip": (("{S}Hip", "{S}Knee"), ("Neck", "MidHip"), 0.0, 1.0),
-            "ankle": (("{S}Ankle", "{S}Knee"), ("{S}Heel", "{S}BigToe"), 90.0, -1.0),
-            "shoulder": (("{S}Shoulder", "{S}Elbow"), ("Neck", "MidHip"), 0.0, 1.0),
-        }.items()
-        for side in ("Left", "Right")
-    )
+
+class Angle(NamedTuple):
+    """One joint angle: degrees = ``offset`` + ``sign`` x angle between the vectors ``first`` and ``second``.
+
+    Each vector is a pair of BODY_25 names, from and to.
+    """
+
+    first: tuple[str, str]
+    second: tuple[str, str]
+    offset: float
+    sign: float
+
+
+#: The trunk line, pointing down.
+_TRUNK = ("Neck", "MidHip")
+
+#: Angle name -> definition. Left knee and left elbow lead, here and in every summary: they were the two angles
+#: of the one-video prototype that this workflow replaces.
+ANGLES: dict[str, Angle] = {
+    "left_knee": Angle(("LKnee", "LHip"), ("LKnee", "LAnkle"), 180.0, -1.0),
+    "left_elbow": Angle(("LElbow", "LShoulder"), ("LElbow", "LWrist"), 180.0, -1.0),
+    "right_knee": Angle(("RKnee", "RHip"), ("RKnee", "RAnkle"), 180.0, -1.0),
+    "right_elbow": Angle(("RElbow", "RShoulder"), ("RElbow", "RWrist"), 180.0, -1.0),
+    "left_hip": Angle(("LHip", "LKnee"), _TRUNK, 0.0, 1.0),
+    "right_hip": Angle(("RHip", "RKnee"), _TRUNK, 0.0, 1.0),
+    "left_ankle": Angle(("LAnkle", "LKnee"), ("LHeel", "LBigToe"), 90.0, -1.0),
+    "right_ankle": Angle(("RAnkle", "RKnee"), ("RHeel", "RBigToe"), 90.0, -1.0),
+    "left_shoulder": Angle(("LShoulder", "LElbow"), _TRUNK, 0.0, 1.0),
+    "right_shoulder": Angle(("RShoulder", "RElbow"), _TRUNK, 0.0, 1.0),
 }
+
+
+class Poses(NamedTuple):
+    """A keypoints table as arrays, one row for each frame and person, in that order."""
+
+    frame: NDArray[np.int64]  # shape (n,)
+    time_s: NDArray[np.float64]  # shape (n,), s
+    person: NDArray[np.int64]  # shape (n,)
+    position: NDArray[np.float64]  # shape (n, 25, 2), px; NaN where a keypoint is not seen
+    confidence: NDArray[np.float64]  # shape (n, 25), 0..1; NaN where the table has no such keypoint
+
+
+def poses(keypoints: pd.DataFrame) -> Poses:
+    """Turn the long table ``keypoints`` into arrays.
+
+    Raises
+    ------
+    UserError
+        A keypoint is not one of BODY_25, or stands in the table twice for the same frame and person.
+    """
+    column = pd.Index(BODY_25).get_indexer(pd.Index(keypoints["keypoint"]))
+    if (column < 0).any():
+        raise UserError("The keypoints table holds a keypoint that is not one of BODY_25; run the pose step again.")
+    ordered = keypoints[["frame", "person", "time_s"]].drop_duplicates(["frame", "person"])
+    ordered = ordered.sort_values(["frame", "person"])
+    rows = pd.MultiIndex.from_frame(ordered[["frame", "person"]])
+    row = rows.get_indexer(pd.MultiIndex.from_frame(keypoints[["frame", "person"]]))
+    if len(np.unique(row * len(BODY_25) + column)) < len(keypoints):
+        raise UserError("The keypoints table holds a keypoint twice for one frame and person; run the pose step again.")
+    position = np.full((len(rows), len(BODY_25), 2), np.nan)
+    position[row, column] = keypoints[["x_px", "y_px"]].to_numpy(dtype=float)
+    confidence = np.full((len(rows), len(BODY_25)), np.nan)
+    confidence[row, column] = keypoints["confidence"].to_numpy(dtype=float)
+    return Poses(
+        ordered["frame"].to_numpy(dtype=np.int64),
+        ordered["time_s"].to_numpy(dtype=float),
+        ordered["person"].to_numpy(dtype=np.int64),
+        position,
+        confidence,
+    )
+
+
+def degrees(position: NDArray[np.float64], angle: Angle) -> NDArray[np.float64]:
+    """Compute one joint angle.
+
+    Parameters
+    ----------
+    position : array, shape (n, 25, 2)
+        Keypoints in pixels, in the order of `BODY_25`.
+    angle : Angle
+        One of the definitions of `ANGLES`.
+
+    Returns
+    -------
+    array, shape (n,)
+        Degrees; NaN where a keypoint is missing, or where two that span a vector coincide.
+    """
+    first, second = (position[:, INDEX[end]] - position[:, INDEX[start]] for start, end in (angle.first, angle.second))
+    cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+    # The arc tangent stays accurate near 0 and 180 deg, where the arc cosine loses half of its digits.
+    between = np.degrees(np.arctan2(np.abs(cross), (first * second).sum(axis=1)))
+    between[(first == 0).all(axis=1) | (second == 0).all(axis=1)] = np.nan
+    return np.asarray(angle.offset + angle.sign * between)
+
+
+def joint_angles(keypoints: pd.DataFrame) -> pd.DataFrame:
+    """Compute every joint angle of everyone in one video.
+
+    Parameters
+    ----------
+    keypoints : DataFrame
+        The table ``keypoints``, in any order of rows.
+
+    Returns
+    -------
+    DataFrame
+        The table ``angles``: a row for every frame, person and angle of `ANGLES`, in that order. ``degrees`` is
+        NaN where a keypoint is missing or two coincide; ``confidence`` is the lowest of the keypoints used.
+
+    Raises
+    ------
+    UserError
+        As `poses` does.
+    """
+    body = poses(keypoints)
+    used = [[INDEX[name] for name in dict.fromkeys(angle.first + angle.second)] for angle in ANGLES.values()]
+    table = {
+        "frame": np.repeat(body.frame, len(ANGLES)),
+        "time_s": np.repeat(body.time_s, len(ANGLES)),
+        "person": np.repeat(body.person, len(ANGLES)),
+        "angle": np.tile(np.array(list(ANGLES), dtype=object), len(body.frame)),
+        "degrees": np.stack([degrees(body.position, angle) for angle in ANGLES.values()], axis=1).ravel(),
+        "confidence": np.stack([body.confidence[:, some].min(axis=1) for some in used], axis=1).ravel(),
+    }
+    return tables.check(pd.DataFrame(table), "angles")
