@@ -1,0 +1,675 @@
+"""Videos: open, screen, decode, stream-copy and encode, through PyAV.
+
+Pictures are handled as three planes (luma, two chroma), never converted to RGB and back: what is not masked
+reaches the encoder bit for bit as the decoder gave it. All pictures are upright: the display matrix of the
+file (rotation and mirroring) is applied on reading, and nothing that is written needs one.
+"""
+
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import av.bitstream
+import av.codec.context
+import cv2
+import numpy as np
+import pandas as pd
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from deidpose.errors import UserError
+
+#: The only demuxers that may look at a source. Playlists, concat scripts and image sequences, which make FFmpeg
+#: open other files or addresses, are not among them; neither are network protocols.
+_DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm"
+_OPEN_OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file", "enable_drefs": "0"}
+
+#: Units of a coded stream that carry data about the recording and no picture, by codec: supplemental enhancement
+#: information (ITU-T H.264 table 7-1: type 6; H.265 table 7-1: types 39 and 40), user data (ISO 13818-2: B2 hex)
+#: and metadata units (AV1 specification 6.2.2: type 5).
+_NO_PICTURE_UNITS = {"h264": "6", "hevc": "39|40", "mpeg2video": "178", "av1": "5"}
+
+#: x264 gives other bytes for another number of threads, so the number never follows the machine.
+_ENCODER_THREADS = "2"
+
+_CONTAINER_TICK_MS = 1.0  # Matroska, as FFmpeg writes it, counts milliseconds
+
+#: ``container_ms`` of a sanitized video in which every coded picture is shown: frames match by their order.
+IN_ORDER = -1
+
+
+class Frame(NamedTuple):
+    """One decoded frame, upright.
+
+    ``index`` counts from 0 in presentation order; ``planes`` are three uint8 arrays, luma of shape
+    (height, width), chroma of half that (4:2:0) or the same (4:4:4).
+    """
+
+    index: int
+    time_s: float
+    planes: tuple[np.ndarray, np.ndarray, np.ndarray]
+    full_range: bool
+    colorspace: int
+
+
+class Layout(NamedTuple):
+    """What an encoder must know of a video besides its pictures. Colour codes are those of ITU-T H.273."""
+
+    width: int
+    height: int
+    pixel_format: str
+    colorspace: int
+    primaries: int
+    transfer: int
+    color_range: int
+    sample_aspect_ratio: Fraction
+
+
+class Encoding(NamedTuple):
+    """Settings of the H.264 encoder: constant rate factor (0..51, lower is better) and x264 preset."""
+
+    crf: int
+    preset: str
+
+
+# ---------------------------------------------------------------------------------------------- open and decode
+
+
+def open_video(path: str | Path, threads: int = 1) -> tuple[InputContainer, VideoStream]:
+    """Open a video file and choose its picture stream: the largest that is not a cover picture.
+
+    Raises
+    ------
+    UserError
+        The content is not one of the accepted containers, or holds no video stream. The sentence names no file.
+    """
+    try:
+        # "file:" keeps a name such as "http:x.mp4" from being read as an address.
+        container = av.open(f"file:{os.path.abspath(path)}", options=_OPEN_OPTIONS, metadata_errors="replace")
+    except (av.error.FFmpegError, OSError, ValueError):
+        raise UserError(
+            "The file is not a video that can be read: its content is no MP4, QuickTime, AVI, Matroska or WebM, "
+            "or its index is missing because the copy was cut short."
+        ) from None
+    streams = [s for s in container.streams.video if not _is_cover(s) and s.codec_context is not None]
+    if not streams:
+        container.close()
+        raise UserError("The file has no video stream.")
+    stream = max(streams, key=lambda s: (s.codec_context.width or 0) * (s.codec_context.height or 0))
+    stream.codec_context.thread_count = threads
+    stream.codec_context.thread_type = "AUTO"
+    # A clip cut out of a longer recording may start before its decoder has "recovered"; players show such frames,
+    # and so must we, with or without the recovery messages that sanitizing removes.
+    stream.codec_context.flags |= int(av.codec.context.Flags.output_corrupt)
+    return container, stream
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def read_frames(path: str | Path, timestamps: pd.DataFrame | None = None, threads: int = 1) -> Iterator[Frame]:
+    """Decode a sanitized or an encoded video.
+
+    Parameters
+    ----------
+    path : path
+        A file that `remux` or `encode` has written.
+    timestamps : DataFrame, optional
+        The table ``timestamps`` of a sanitized video. Its times replace those of the container, which is
+        accurate to a millisecond only, and frames that it does not list (those that an edit list hides from
+        players) are left out.
+    threads : int
+        Threads of the decoder.
+
+    Raises
+    ------
+    UserError
+        The video does not decode, or its frames are not those of ``timestamps``.
+    """
+    for index, time_s, frame, _ in _decode_listed(path, timestamps, threads):
+        planes, full_range = _planes(frame)
+        yield Frame(index, time_s, planes, full_range, int(frame.colorspace))
+
+
+def _decode_listed(
+    path: str | Path, timestamps: pd.DataFrame | None, threads: int
+) -> Iterator[tuple[int, float, VideoFrame, VideoStream]]:
+    container, stream = open_video(path, threads)
+    with container:
+        index = 0
+        for frame in _decode(container, stream):
+            if timestamps is None:
+                yield index, float(frame.pts * frame.time_base), frame, stream
+            else:
+                if index == len(timestamps) or not _is_listed(frame, timestamps, index):
+                    continue
+                yield index, float(timestamps["time_s"].iat[index]), frame, stream
+            index += 1
+        if timestamps is not None and index < len(timestamps):
+            raise UserError(f"The sanitized video ends at frame {index} of {len(timestamps)}; run the workflow again.")
+
+
+def _is_listed(frame: VideoFrame, timestamps: pd.DataFrame, index: int) -> bool:
+    """Return whether ``frame`` is the listed frame ``index``, rather than one before it that players hide."""
+    expected_ms = int(timestamps["container_ms"].iat[index])
+    if expected_ms == IN_ORDER:
+        return True
+    late_ms = float(frame.pts * frame.time_base) * 1000 - expected_ms
+    if late_ms > _CONTAINER_TICK_MS:
+        raise UserError(f"Frame {index} of the sanitized video is missing; run the workflow again.")
+    return late_ms >= -_CONTAINER_TICK_MS
+
+
+def _decode(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    try:
+        for packet in container.demux(stream):
+            yield from packet.decode()
+    except av.error.FFmpegError:
+        raise UserError("The video does not decode to its end; run the workflow again from its source.") from None
+
+
+def orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:
+    """Return whether the picture must be transposed, then flipped left-right, then flipped up-down.
+
+    The display matrix maps a stored point (x, y) to (a x + c y, b x + d y); see FFmpeg, ``display.h``.
+    """
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return False, False, False
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
+    if abs(b) > abs(a):
+        return True, c < 0, b < 0
+    return False, a < 0, d < 0
+
+
+def rotation_deg(frame: VideoFrame) -> int:
+    """Return the clockwise rotation, 0, 90, 180 or 270 degrees, that makes the stored picture upright."""
+    transpose, flip_x, flip_y = orientation(frame)
+    if transpose:
+        return 270 if flip_y else 90
+    return 180 if flip_y else 0
+
+
+def _upright(plane: np.ndarray, turn: tuple[bool, bool, bool]) -> np.ndarray:
+    transpose, flip_x, flip_y = turn
+    if transpose:
+        plane = plane.T
+    return plane[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
+
+
+def _planes(frame: VideoFrame) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], bool]:
+    """Return the upright planes of a frame, and whether its luma spans 0..255 instead of 16..235."""
+    width, height = frame.width, frame.height
+    full_range = int(frame.color_range) == 2 or frame.format.name.startswith("yuvj")
+    # 4:2:0 has a chroma sample for two by two pixels, so an odd size needs 4:4:4.
+    odd = bool(width % 2 or height % 2)
+    target = "yuv444p" if odd else "yuv420p"
+    if frame.format.name not in (target, target.replace("yuv", "yuvj")):
+        if not frame.format.name.startswith("yuv"):  # RGB and palettes become BT.709, limited range
+            frame = frame.reformat(format=target, dst_colorspace="ITU709", dst_color_range="MPEG")
+            full_range = False
+        else:
+            level = "JPEG" if full_range else "MPEG"
+            frame = frame.reformat(format=target, src_color_range=level, dst_color_range=level)
+    turn = orientation(frame)
+    shapes = [(height, width)] + [(height, width) if odd else (height // 2, width // 2)] * 2
+    planes = []
+    for plane, (rows, columns) in zip(frame.planes, shapes, strict=True):
+        stored = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:rows, :columns]
+        planes.append(np.ascontiguousarray(_upright(stored, turn)))
+    return (planes[0], planes[1], planes[2]), full_range
+
+
+def to_bgr(frame: Frame) -> np.ndarray:
+    """Return the picture of a frame, shape (height, width, 3), uint8, blue-green-red, as networks take it.
+
+    The standard-definition matrix (BT.601) of OpenCV stands in for every colour matrix: networks do not see
+    the difference, and it is the fastest.
+    """
+    luma, chroma_b, chroma_r = frame.planes
+    if luma.shape == chroma_b.shape:
+        return np.asarray(cv2.cvtColor(cv2.merge([luma, chroma_r, chroma_b]), cv2.COLOR_YCrCb2BGR))
+    height, width = luma.shape
+    packed = np.empty((height * 3 // 2, width), np.uint8)
+    packed[:height] = luma
+    packed[height:].reshape(2, -1)[0] = chroma_b.ravel()
+    packed[height:].reshape(2, -1)[1] = chroma_r.ravel()
+    return np.asarray(cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_I420))
+
+
+# ------------------------------------------------------------------------------------------------------- screen
+
+
+class Limits(NamedTuple):
+    """The largest video that is taken."""
+
+    file_bytes: int
+    pixels: int
+    duration_s: float
+    frames: int
+
+
+def screen(path: str | Path, limits: Limits, threads: int = 1) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Decode a whole source video and return its facts and its timestamps.
+
+    Parameters
+    ----------
+    path : path
+        The source video. Everything about it is distrusted.
+    limits : Limits
+        What is too large; checked from the headers before anything is decoded, then against what is decoded.
+
+    Returns
+    -------
+    facts : dict
+        The columns of the table ``screening`` from ``width`` on; those not known before a rejection are absent.
+        ``reason`` is there, a sentence, when the video cannot be used.
+    timestamps : DataFrame
+        Columns frame, pts, time_base_numerator, time_base_denominator, time_s; empty when rejected.
+    """
+    facts: dict[str, Any] = {}
+    try:
+        timestamps = _screen(path, limits, threads, facts)
+    except UserError as error:
+        facts["reason"] = str(error)
+        timestamps = pd.DataFrame()
+    return facts, timestamps
+
+
+def _screen(path: str | Path, limits: Limits, threads: int, facts: dict[str, Any]) -> pd.DataFrame:
+    try:
+        size = os.stat(path).st_size
+    except OSError:
+        raise UserError("The file cannot be read; check that it exists and that you may read it.") from None
+    if size == 0:
+        raise UserError("The file is empty (0 bytes); copy it again.")
+    if size > limits.file_bytes:
+        raise UserError(f"The file is {size / 1e9:.1f} GB, over the limit screen.max_file_gb.")
+    container, stream = open_video(path, threads)
+    with container:
+        _read_header(container, stream, facts)
+        pixels = stream.codec_context.width * stream.codec_context.height
+        if pixels > limits.pixels:
+            raise UserError(f"The picture has {pixels / 1e6:.1f} megapixels, over the limit screen.max_megapixels.")
+        stated_s = (container.duration or 0) / av.time_base
+        if stated_s > limits.duration_s:
+            raise UserError(f"The video lasts {stated_s / 60:.0f} minutes, over screen.max_duration_minutes.")
+        pts = _decode_all(container, stream, limits, facts)
+        time_base = stream.time_base
+        container_name = container.format.name
+    if _cut_short(path, container_name, size):
+        raise UserError("The video ends early: the file is shorter than it says it is; copy it again.")
+    assert time_base is not None
+    filled = _increasing(pts)
+    times = np.array([float(p * time_base) for p in filled])
+    steps = np.diff(times)
+    step = float(np.median(steps)) if len(steps) else 1 / facts.get("fps", 25.0)
+    duration_s = float(times[-1] - times[0]) + step
+    if duration_s > limits.duration_s:
+        raise UserError(f"The video lasts {duration_s / 60:.0f} minutes, over screen.max_duration_minutes.")
+    facts["fps"] = (len(times) - 1) / float(times[-1] - times[0]) if len(steps) else 1 / step
+    facts["duration_s"] = duration_s
+    # Containers round to their own tick, a millisecond in Matroska: only more than that is a varying rate.
+    facts["variable_frame_rate"] = bool(len(steps) and np.ptp(steps) > max(0.0025, 0.1 * step))
+    return pd.DataFrame(
+        {
+            "frame": np.arange(len(filled)),
+            "pts": filled,
+            "time_base_numerator": time_base.numerator,
+            "time_base_denominator": time_base.denominator,
+            "time_s": times,
+        }
+    )
+
+
+def _read_header(container: InputContainer, stream: VideoStream, facts: dict[str, Any]) -> None:
+    others = [s for s in container.streams if s is not stream and s.type != "audio"]
+    tags = [*container.metadata, *(tag for s in container.streams for tag in s.metadata)]
+    tags += [tag for chapter in container.chapters() for tag in chapter["metadata"]]
+    facts["codec"] = stream.codec_context.name
+    facts["width"], facts["height"] = stream.codec_context.width, stream.codec_context.height
+    facts["n_audio_streams"] = len(container.streams.audio)
+    facts["n_other_streams"] = len(others)
+    facts["n_metadata_tags"] = len(tags)
+    if stream.average_rate:
+        facts["fps"] = float(stream.average_rate)
+
+
+def _decode_all(
+    container: InputContainer, stream: VideoStream, limits: Limits, facts: dict[str, Any]
+) -> list[int | None]:
+    pts: list[int | None] = []
+    n_packets = n_damaged = 0
+    size: tuple[int, int] | None = None
+    try:
+        for packet in container.demux(stream):
+            n_packets += packet.size > 0
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                n_damaged += 1
+                continue
+            n_damaged += bool(packet.is_corrupt)
+            for frame in frames:
+                if not pts:
+                    facts["rotation_deg"] = rotation_deg(frame)
+                    size = (frame.width, frame.height)
+                    turned = orientation(frame)[0]
+                    facts["width"], facts["height"] = size[::-1] if turned else size
+                if (frame.width, frame.height) != size:
+                    raise UserError(f"The size of the picture changes at frame {len(pts)}; cut the video there.")
+                # AVI has no presentation timestamps, only a constant rate; a decoder's guesses at them go wrong.
+                pts.append(len(pts) if container.format.name == "avi" else frame.pts)
+            if len(pts) > limits.frames:
+                raise UserError(f"The video has more than {limits.frames} frames, the limit screen.max_frames.")
+    except av.error.FFmpegError:
+        n_damaged += 1
+    facts["n_frames"] = len(pts)
+    if not pts:
+        raise UserError("The video has no frames that decode.")
+    if n_damaged:
+        raise UserError(
+            f"The video does not decode: {n_damaged} of its {n_packets} packets are damaged; copy it again."
+        )
+    return pts
+
+
+def _increasing(pts: list[int | None]) -> list[int]:
+    """Fill missing timestamps and move repeated ones on by a tick: an encoder needs them strictly increasing."""
+    filled: list[int] = []
+    known = [p for p in pts if p is not None]
+    step = max(1, int(np.median(np.diff(known)))) if len(known) > 1 else 1
+    for p in pts:
+        following = filled[-1] + step if filled else 0
+        value = following if p is None else p
+        filled.append(value if not filled or value > filled[-1] else filled[-1] + 1)
+    return filled
+
+
+def _cut_short(path: str | Path, container: str, size: int) -> bool:
+    """Return whether the outermost boxes of a file reach beyond its end."""
+    with open(path, "rb") as file:
+        if container == "avi":
+            offset = 0
+            while offset + 12 <= size:  # OpenDML files are several RIFF chunks in a row
+                file.seek(offset)
+                name, length = struct.unpack("<4sI", file.read(8))
+                if name != b"RIFF":
+                    return False
+                offset += 8 + length + length % 2
+            return offset > size + 1
+        if container.startswith("matroska"):
+            return _segment_end(file.read(4096)) > size
+        offset = 0
+        while offset + 8 <= size:  # ISO 14496-12, 4.2: boxes of a 32-bit length, 1 for a 64-bit one, 0 for "the rest"
+            file.seek(offset)
+            length, _ = struct.unpack(">I4s", file.read(8))
+            if length == 1:
+                length = struct.unpack(">Q", file.read(8).ljust(8, b"\0"))[0]
+            if length == 0:
+                return False
+            if length < 8:
+                return True
+            offset += length
+        return offset > size
+
+
+def _segment_end(head: bytes) -> int:
+    """Return where the Segment of a Matroska file ends by its own word, 0 when it does not say (RFC 8794, 4)."""
+
+    def number(offset: int, keep_marker: bool) -> tuple[int, int]:
+        length = 9 - head[offset].bit_length()
+        value = int.from_bytes(head[offset : offset + length], "big")
+        return (value if keep_marker else value & ((1 << 7 * length) - 1)), offset + length
+
+    try:
+        offset = 0
+        for wanted in (0x1A45DFA3, 0x18538067):  # the EBML header, then the Segment
+            identifier, offset = number(offset, True)
+            start = offset
+            length, offset = number(offset, False)
+            if identifier != wanted:
+                return 0
+            unknown = length == (1 << 7 * (offset - start)) - 1
+            if wanted == 0x18538067:
+                return 0 if unknown else offset + length
+            offset += length
+    except IndexError:
+        pass
+    return 0
+
+
+# -------------------------------------------------------------------------------------------------- stream copy
+
+
+def remux(path: str | Path, timestamps: pd.DataFrame, destination: str | Path) -> pd.DataFrame:
+    """Copy the coded pictures of a source, and nothing else, into a Matroska file.
+
+    Left behind are tags, chapters, audio, subtitles, data, attachments, cover pictures, further video streams and
+    the units of the video stream that carry no picture. The display matrix stays.
+
+    Parameters
+    ----------
+    path : path
+        The source video.
+    timestamps : DataFrame
+        From `screen`: the frames that a player shows.
+    destination : path
+        The file to write, whole or not at all.
+
+    Returns
+    -------
+    DataFrame
+        The table ``timestamps``: the input with the column ``container_ms``.
+
+    Raises
+    ------
+    UserError
+        The codec cannot be stored, or the copy does not hold every listed frame.
+    """
+    partial = f"{destination}.partial"
+    try:
+        written = _copy_packets(path, partial)
+        listed = _match(written, timestamps)
+        os.replace(partial, destination)
+    except (av.error.FFmpegError, ValueError):
+        raise UserError("The pictures cannot be copied: the codec or its timestamps do not fit Matroska.") from None
+    finally:
+        Path(partial).unlink(missing_ok=True)
+    return timestamps.assign(container_ms=listed)
+
+
+def _copy_packets(path: str | Path, partial: str) -> list[tuple[Fraction, int]]:
+    """Copy, and return the source's timestamp in seconds and the copy's in milliseconds, packet by packet."""
+    source_times: list[Fraction] = []
+    container, stream = open_video(path)
+    with container, av.open(partial, "w", format="matroska", options={"fflags": "+bitexact"}) as output:
+        copy = output.add_stream_from_template(stream)
+        copy.metadata.clear()
+        output.metadata.clear()
+        filters = []
+        codec = stream.codec_context.name
+        if codec == "mpeg4":
+            filters.append("mpeg4_unpack_bframes")
+        if codec in _NO_PICTURE_UNITS:
+            filters.append(f"filter_units=remove_types={_NO_PICTURE_UNITS[codec]}")
+        chain = av.bitstream.BitStreamFilterContext(",".join(filters) or "null", stream, copy)
+        copy.codec_context.codec_tag = "\0\0\0\0"  # a tag of the source's container may not exist in Matroska
+        time_base = stream.time_base
+        assert time_base is not None
+        for packet in container.demux(stream):
+            flush = packet.size == 0
+            for unit in chain.filter(None if flush else packet):
+                if unit.pts is None:
+                    unit.pts = unit.dts
+                if unit.pts is None:
+                    raise ValueError("a packet has no timestamp")
+                source_times.append(unit.pts * time_base)
+                if codec == "mpeg4":
+                    unit = _without_user_data(unit)
+                unit.time_base = time_base
+                unit.stream = copy
+                output.mux(unit)
+    container, stream = open_video(partial)
+    with container:
+        times = [round(p.pts * p.time_base * 1000) for p in container.demux(stream) if p.pts is not None]
+    if len(times) != len(source_times):
+        raise ValueError("the copy lost packets")
+    return list(zip(sorted(source_times), sorted(times), strict=True))
+
+
+def _without_user_data(packet: av.Packet) -> av.Packet:
+    """Drop the user data of an MPEG-4 part 2 packet (ISO 14496-2, 6.2.1: start code B2 hex)."""
+    units = bytes(packet).split(b"\x00\x00\x01")
+    kept = [units[0], *(unit for unit in units[1:] if not unit.startswith(b"\xb2"))]
+    copy = av.Packet(b"\x00\x00\x01".join(kept))
+    copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
+    copy.is_keyframe = packet.is_keyframe
+    return copy
+
+
+def _match(written: list[tuple[Fraction, int]], timestamps: pd.DataFrame) -> list[int]:
+    """Return the millisecond at which the copy shows each listed frame, or `IN_ORDER` throughout."""
+    if len(written) == len(timestamps):
+        return [IN_ORDER] * len(timestamps)
+    source = np.array([float(time) for time, _ in written])
+    listed = timestamps["time_s"].to_numpy()
+    nearest = np.clip(np.searchsorted(source, listed - _CONTAINER_TICK_MS / 2000), 0, len(source) - 1)
+    if np.any(np.abs(source[nearest] - listed) > _CONTAINER_TICK_MS / 1000):
+        raise ValueError("a frame has no packet of its own")
+    return [written[index][1] for index in nearest]
+
+
+# ------------------------------------------------------------------------------------------------------- encode
+
+
+def layout(path: str | Path) -> Layout:
+    """Return what an encoder must know of a sanitized video, from its first frame."""
+    _, _, frame, stream = next(_decode_listed(path, None, 1))
+    transpose = orientation(frame)[0]
+    size = (frame.width, frame.height)
+    width, height = size[::-1] if transpose else size
+    ratio = stream.codec_context.sample_aspect_ratio or Fraction(1)
+    is_yuv = frame.format.name.startswith("yuv")
+    _, full_range = _planes(frame)
+    return Layout(
+        width,
+        height,
+        "yuv444p" if width % 2 or height % 2 else "yuv420p",
+        int(frame.colorspace) if is_yuv else 1,
+        int(frame.color_primaries),
+        int(frame.color_trc),
+        2 if full_range else 1,
+        1 / ratio if transpose and ratio else ratio,
+    )
+
+
+def encode(
+    pictures: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    timestamps: pd.DataFrame,
+    look: Layout,
+    settings: Encoding,
+    destination: str | Path,
+) -> None:
+    """Encode pictures as H.264 in MP4 at exactly the given timestamps.
+
+    The file has one stream and no tags, no encoder messages and no clock time. It appears under its name only
+    when it is whole and its timestamps have been read back and are those of the source.
+
+    Parameters
+    ----------
+    pictures : iterable of three arrays
+        Planes as in `Frame`, one triple for every row of ``timestamps``.
+    timestamps : DataFrame
+        The table ``timestamps``.
+    look, settings : Layout, Encoding
+    destination : path
+
+    Raises
+    ------
+    UserError
+        There are fewer or more pictures than timestamps, or the file does not keep the timestamps.
+    """
+    partial = f"{destination}.partial"
+    time_base = Fraction(
+        int(timestamps["time_base_numerator"].iloc[0]), int(timestamps["time_base_denominator"].iloc[0])
+    )
+    pts = [int(p) for p in timestamps["pts"]]
+    try:
+        _encode(pictures, pts, time_base, look, settings, partial)
+        container, stream = open_video(partial)
+        with container:
+            times = sorted(p.pts * p.time_base for p in container.demux(stream) if p.pts is not None)
+        if times != [p * time_base for p in pts]:
+            raise UserError("The encoded file does not keep the timestamps of the source; it was discarded.")
+        os.replace(partial, destination)
+    finally:
+        Path(partial).unlink(missing_ok=True)
+
+
+def _encode(
+    pictures: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    pts: list[int],
+    time_base: Fraction,
+    look: Layout,
+    settings: Encoding,
+    partial: str,
+) -> None:
+    muxer = {
+        "fflags": "+bitexact",
+        "movflags": "+faststart",
+        "empty_hdlr_name": "1",
+        "video_track_timescale": str(time_base.denominator),
+    }
+    span = (pts[-1] - pts[0]) * time_base
+    rate = Fraction(len(pts) - 1) / span if span else Fraction(25)
+    with av.open(partial, "w", format="mp4", options=muxer) as output:
+        stream = output.add_stream(
+            "libx264",
+            rate=rate.limit_denominator(1001 * 60),
+            options={"crf": str(settings.crf), "preset": settings.preset, "threads": _ENCODER_THREADS},
+        )
+        stream.width, stream.height, stream.pix_fmt = look.width, look.height, look.pixel_format
+        context = stream.codec_context
+        context.time_base = time_base
+        context.sample_aspect_ratio = look.sample_aspect_ratio
+        context.colorspace, context.color_primaries = look.colorspace, look.primaries
+        context.color_trc, context.color_range = look.transfer, look.color_range
+        output.start_encoding()
+        # x264 writes its version and settings into the stream as user data.
+        without_messages = av.bitstream.BitStreamFilterContext("filter_units=remove_types=6", stream)
+        index = -1
+        for index, planes in enumerate(pictures):
+            if index >= len(pts):
+                raise UserError(f"There are more pictures than the {len(pts)} timestamps; the file was discarded.")
+            frame = _frame(planes, look)
+            frame.pts, frame.time_base = pts[index], time_base
+            for packet in stream.encode(frame):
+                _mux(output, stream, without_messages.filter(packet))
+        if index + 1 != len(pts):
+            raise UserError(f"There are {index + 1} pictures for {len(pts)} timestamps; the file was discarded.")
+        for packet in stream.encode(None):
+            _mux(output, stream, without_messages.filter(packet))
+        _mux(output, stream, without_messages.filter(None))
+
+
+def _mux(output: Any, stream: VideoStream, packets: list[av.Packet]) -> None:
+    for packet in packets:
+        packet.stream = stream
+        output.mux(packet)
+
+
+def _frame(planes: tuple[np.ndarray, np.ndarray, np.ndarray], look: Layout) -> VideoFrame:
+    frame = VideoFrame(look.width, look.height, look.pixel_format)
+    for plane, source in zip(frame.planes, planes, strict=True):
+        target = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        target[: source.shape[0], : source.shape[1]] = source
+    frame.color_range = look.color_range
+    frame.colorspace = look.colorspace
+    return frame
