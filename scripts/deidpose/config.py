@@ -20,7 +20,7 @@ from deidpose.errors import UserError
 MARKERS = ("<!-- keys: begin (made by `make config-reference`) -->", "<!-- keys: end -->")
 
 #: JSON Schema itself lets 1.0 pass as an integer and NaN as a number within any limits.
-_Validator: type[jsonschema.protocols.Validator] = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+_Validator: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator,
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
         {

