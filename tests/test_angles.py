@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deidpose import tables
@@ -106,6 +106,7 @@ def all_degrees(points: np.ndarray) -> np.ndarray:
     return degrees(dict(zip(BODY_25, points, strict=True))).to_numpy()
 
 
+@settings(deadline=None)
 @given(bodies, st.floats(-math.pi, math.pi), st.floats(0.1, 10), coordinates, coordinates)
 def test_angles_do_not_depend_on_where_the_person_is_how_big_or_how_turned(
     points: np.ndarray, turn: float, scale: float, x: int, y: int
@@ -114,6 +115,7 @@ def test_angles_do_not_depend_on_where_the_person_is_how_big_or_how_turned(
     assert all_degrees(scale * points @ rotation + [x, y]) == pytest.approx(all_degrees(points), abs=1e-6)
 
 
+@settings(deadline=None)
 @given(bodies)
 def test_a_mirror_swaps_left_and_right(points: np.ndarray) -> None:
     def other_side(name: str) -> str:
@@ -125,6 +127,7 @@ def test_a_mirror_swaps_left_and_right(points: np.ndarray) -> None:
     assert swapped[expected.index].to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(bodies)
 def test_flexions_stay_between_0_and_180_degrees_and_the_ankle_within_90(points: np.ndarray) -> None:
     values = pd.Series(all_degrees(points), index=list(ANGLES))
