@@ -1,0 +1,340 @@
+"""BlazePose for several people, through OpenVINO.
+
+The networks and the arithmetic around them are MediaPipe's (Bazarevsky et al. 2020, arXiv 2006.10204, and the
+public graph configurations). MediaPipe follows one person forward in time; here everybody is followed, forward
+and backward: the video is read in short chunks, known people are followed through a chunk, its last frame is
+searched for new ones, and those are followed back to where they came into view.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from deidpose import runtime, skeleton
+from deidpose.faces import non_maximum_suppression
+from deidpose.video import Frame, to_bgr
+
+_DETECTOR_SIDE = 224
+_LANDMARK_SIDE = 256
+_DETECTOR_SCORE = 0.5
+_DETECTOR_IOU = 0.3
+#: Side of a person's region over the distance from hip centre to the point that spans the body: 2 x 1.25.
+_REGION_SCALE = 2.5
+#: Landmarks 33 and 34 are the hip centre and the point that spans the body.
+_HIP_CENTRE, _BODY_POINT = 33, 34
+#: Two skeletons are one person when their keypoints lie closer than this share of the region's side (median).
+_SAME_PERSON = 0.05
+#: A person who is lost keeps their identity for this long, if found again near where they were lost.
+_REMEMBERED_S = 1.0
+#: At most this many frames are held in memory at once.
+_LONGEST_CHUNK = 30
+
+
+class Region(NamedTuple):
+    """A square in the picture, turned so that the person stands upright in it: pixels and radians."""
+
+    x: float
+    y: float
+    side: float
+    angle: float
+
+
+class Sight(NamedTuple):
+    """One person in one frame: landmarks of shape (39, 3), x and y in pixels, confidence 0..1."""
+
+    region: Region
+    landmarks: np.ndarray
+
+
+@dataclass
+class _Person:
+    number: int
+    sights: dict[int, Sight] = field(default_factory=dict)
+
+
+class _Networks(NamedTuple):
+    detector: runtime.Network
+    landmarks: runtime.Network
+    min_presence: float
+
+
+def estimate(
+    frames: Iterable[Frame],
+    frame_rate: float,
+    models: Mapping[str, str | Path],
+    settings: Mapping[str, Any],
+    threads: int = 1,
+) -> pd.DataFrame:
+    """Estimate the BODY_25 keypoints of everyone in a video.
+
+    Parameters
+    ----------
+    frames : iterable of Frame
+        In order.
+    frame_rate : float
+        Mean frames per second.
+    models : mapping
+        Paths of ``blazepose_detector`` and ``blazepose_landmarks``.
+    settings : mapping
+        ``pose`` of the configuration: max_people, search_interval_s, min_presence, min_confidence, precision.
+    threads : int
+        Threads of one inference.
+
+    Returns
+    -------
+    DataFrame
+        The table ``keypoints``, sorted by frame, person and keypoint. A keypoint with a confidence below
+        min_confidence, or outside the picture, has no position.
+    """
+    networks = _Networks(
+        *(
+            runtime.compile_network(models[name], None, threads, settings["precision"])
+            for name in ("blazepose_detector", "blazepose_landmarks")
+        ),
+        settings["min_presence"],
+    )
+    length = max(1, min(_LONGEST_CHUNK, round(settings["search_interval_s"] * frame_rate)))
+    people: list[_Person] = []
+    times: dict[int, float] = {}
+    size = (0, 0)
+    n_remembered = max(1, round(_REMEMBERED_S * frame_rate))
+    for chunk in _chunks(frames, length):
+        pictures = [to_bgr(frame) for frame in chunk]
+        indices = [frame.index for frame in chunk]
+        size = pictures[0].shape[:2]
+        times |= {frame.index: frame.time_s for frame in chunk}
+        if indices[0] == 0:
+            _search(pictures[:1], indices[:1], people, networks, settings["max_people"], n_remembered)
+        for position, picture in enumerate(pictures):
+            _follow(picture, indices[position], people, networks)
+        _search(pictures, indices, people, networks, settings["max_people"], n_remembered)
+    return _table(people, times, size, settings["min_confidence"])
+
+
+def _chunks(frames: Iterable[Frame], length: int) -> Iterator[list[Frame]]:
+    iterator = iter(frames)
+    while chunk := list(islice(iterator, length)):
+        yield chunk
+
+
+# ------------------------------------------------------------------------------------------------ following people
+
+
+def _follow(picture: np.ndarray, index: int, people: list[_Person], networks: _Networks) -> None:
+    """Add to everyone seen in frame ``index - 1`` where they are in frame ``index``."""
+    found: list[tuple[_Person, Sight]] = []
+    for person in people:
+        before = person.sights.get(index - 1)
+        if before is None or index in person.sights:
+            continue
+        sight = _look(picture, _next_region(before), networks)
+        if sight is not None:
+            found.append((person, sight))
+    # Where two regions have slid onto one body, the person who came the longer way is the one who was lost.
+    found.sort(key=lambda item: _distance(item[1], item[0].sights[index - 1]))
+    for person, sight in found:
+        others = (other.sights[index] for other in people if index in other.sights)
+        if all(_distance(sight, other) > _SAME_PERSON for other in others):
+            person.sights[index] = sight
+
+
+def _search(
+    pictures: list[np.ndarray],
+    indices: list[int],
+    people: list[_Person],
+    networks: _Networks,
+    max_people: int,
+    n_remembered: int,
+) -> None:
+    """Find people in the last picture who are not known there, and follow them back through the others."""
+    last = indices[-1]
+    known = [person.sights[last] for person in people if last in person.sights]
+    for region in _detect(pictures[-1], networks.detector):
+        if len(known) >= max_people:
+            break
+        if any(_within(region, sight.region) for sight in known):
+            continue
+        # The second look has the region that the landmarks give, which is better than the detector's.
+        sight = _look(pictures[-1], region, networks)
+        sight = sight and _look(pictures[-1], _next_region(sight), networks)
+        if sight is None or any(_distance(sight, other) <= _SAME_PERSON for other in known):
+            continue
+        known.append(sight)
+        newcomer = _Person(-1, {last: sight})
+        for picture, index in zip(pictures[-2::-1], indices[-2::-1], strict=True):
+            back = _look(picture, _next_region(newcomer.sights[index + 1]), networks)
+            others = (other.sights[index] for other in people if index in other.sights)
+            if back is None or any(_distance(back, other) <= _SAME_PERSON for other in others):
+                break
+            newcomer.sights[index] = back
+        _admit(newcomer, people, n_remembered)
+
+
+def _admit(newcomer: _Person, people: list[_Person], n_remembered: int) -> None:
+    """Give the newcomer the identity of someone lost nearby a moment ago, or a new one."""
+    first = min(newcomer.sights)
+    here = newcomer.sights[first].region
+    best: tuple[float, _Person] | None = None
+    for person in people:
+        lost = max(person.sights)
+        there = person.sights[lost].region
+        gap = (first - lost) / n_remembered
+        if not 0 < gap <= 1 or not 0.6 < here.side / there.side < 1.67:
+            continue
+        way = float(np.hypot(here.x - there.x, here.y - there.y)) / there.side
+        if way <= 0.15 + 0.35 * gap and (best is None or way < best[0]):
+            best = (way, person)
+    if best is None:
+        people.append(_Person(len(people), newcomer.sights))
+    else:
+        best[1].sights |= newcomer.sights
+
+
+def _distance(first: Sight, second: Sight) -> float:
+    """Return the median distance of the 33 landmarks of two sights, as a share of the region's side."""
+    offsets = first.landmarks[:33, :2] - second.landmarks[:33, :2]
+    return float(np.median(np.hypot(offsets[:, 0], offsets[:, 1]))) / max(first.region.side, second.region.side)
+
+
+def _within(region: Region, other: Region) -> bool:
+    """Return whether a detection is of the person of another region: nearly the same centre and a like size."""
+    way = np.hypot(region.x - other.x, region.y - other.y)
+    return bool(way < 0.1 * other.side and 0.5 < region.side / other.side < 2)
+
+
+# --------------------------------------------------------------------------------------------------------- networks
+
+
+def _look(picture: np.ndarray, region: Region, networks: _Networks) -> Sight | None:
+    """Run the landmark network on a region; return None where it sees no person."""
+    if not (8 <= region.side <= 8 * max(picture.shape[:2])):
+        return None
+    scale = region.side / _LANDMARK_SIDE
+    cosine, sine = np.cos(region.angle) * scale, np.sin(region.angle) * scale
+    # From a pixel of the crop to a pixel of the picture: turn and scale about the centre of the region.
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    shift = np.array([region.x, region.y]) - turn @ np.full(2, _LANDMARK_SIDE / 2)
+    to_picture = np.column_stack([turn, shift])
+    crop = cv2.warpAffine(
+        picture, to_picture, (_LANDMARK_SIDE, _LANDMARK_SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    )
+    rgb = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB).astype(np.float32) / 255
+    rows, presence = networks.landmarks(rgb[None])[:2]
+    if float(presence.ravel()[0]) < networks.min_presence:
+        return None
+    rows = rows.reshape(39, 5)
+    landmarks = np.empty((39, 3))
+    landmarks[:, :2] = rows[:, :2] @ turn.T + shift
+    landmarks[:, 2] = _sigmoid(rows[:, 3])
+    return Sight(region, landmarks)
+
+
+def _next_region(sight: Sight) -> Region:
+    """Return where to look for a person in a neighbouring frame."""
+    return _region(sight.landmarks[_HIP_CENTRE, :2], sight.landmarks[_BODY_POINT, :2])
+
+
+def _region(centre: np.ndarray, point: np.ndarray) -> Region:
+    offset = point - centre
+    return Region(
+        float(centre[0]),
+        float(centre[1]),
+        float(np.hypot(*offset)) * _REGION_SCALE,
+        # Turned so that the point lies straight above the centre; the picture's y axis points down.
+        float(np.arctan2(offset[0], -offset[1])),
+    )
+
+
+def _detect(picture: np.ndarray, detector: runtime.Network) -> list[Region]:
+    """Find people on the whole picture and on overlapping tiles, where small ones are large enough; best first."""
+    boxes, points = [], []
+    for x, y, side in _tiles(*picture.shape[:2]):
+        tile = picture[max(0, y) : y + side, max(0, x) : x + side]
+        # Pad to a square, the picture in its middle.
+        square = np.zeros((_DETECTOR_SIDE, _DETECTOR_SIDE, 3), np.float32)
+        scale = _DETECTOR_SIDE / side
+        height, width = (max(1, round(length * scale)) for length in tile.shape[:2])
+        top, left = (_DETECTOR_SIDE - height) // 2, (_DETECTOR_SIDE - width) // 2
+        small = cv2.cvtColor(cv2.resize(tile, (width, height), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
+        square[top : top + height, left : left + width] = small
+        rows, scores = detector((square / 127.5 - 1)[None])
+        score = _sigmoid(scores.ravel())
+        kept = np.flatnonzero(score >= _DETECTOR_SCORE)
+        found = rows.reshape(-1, 12)[kept].astype(float)
+        anchors = np.tile(_ANCHORS[kept] * _DETECTOR_SIDE, 5)
+        found[:, [0, 1, 4, 5, 6, 7]] += anchors[:, :6]
+        to_picture = np.array([max(0, x) - left / scale, max(0, y) - top / scale])
+        found /= scale
+        centre = found[:, :2] + to_picture
+        boxes.append(np.column_stack([centre - found[:, 2:4] / 2, found[:, 2:4], score[kept]]))
+        points.append(found[:, 4:8].reshape(-1, 2, 2) + to_picture)
+    box, point = np.concatenate(boxes), np.concatenate(points)
+    return [_region(*point[index]) for index in non_maximum_suppression(box[:, :4], box[:, 4], _DETECTOR_IOU)]
+
+
+def _tiles(height: int, width: int) -> Iterator[tuple[int, int, int]]:
+    """Yield x, y and side of the whole picture, of squares of its shorter side and of half that, half overlapping."""
+    yield 0, 0, max(height, width)
+    short = min(height, width)
+    for side in (short, short // 2):
+        if side == max(height, width) or side < _DETECTOR_SIDE // 2:
+            continue
+        for y in _starts(height, side):
+            for x in _starts(width, side):
+                yield x, y, side
+
+
+def _starts(length: int, side: int) -> list[int]:
+    count = 1 + -(-2 * (length - side) // side)
+    return [round(start) for start in np.linspace(0, length - side, count)]
+
+
+def _sigmoid(value: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-np.clip(value.astype(float), -100, 100))))
+
+
+def _anchors() -> np.ndarray:
+    """Return the centres of the detector's anchors, shape (2254, 2), 0..1: grids of 28, 14 and 7 cells a side."""
+    centres = []
+    for cells, per_cell in ((28, 2), (14, 2), (7, 6)):
+        y, x = np.divmod(np.arange(cells * cells), cells)
+        centres.append(np.repeat((np.stack([x, y], axis=1) + 0.5) / cells, per_cell, axis=0))
+    return np.concatenate(centres)
+
+
+_ANCHORS = _anchors()
+
+
+# ------------------------------------------------------------------------------------------------------------ table
+
+
+def _table(
+    people: list[_Person], times: dict[int, float], size: tuple[int, int], min_confidence: float
+) -> pd.DataFrame:
+    rows = sorted((index, person.number) for person in people for index in person.sights)
+    count, names = len(rows), len(skeleton.BODY_25)
+    body = np.empty((count, names, 3))
+    by_number = {person.number: person for person in people}
+    for row, (index, number) in enumerate(rows):
+        body[row] = skeleton.from_blazepose(by_number[number].sights[index].landmarks)
+    x, y, confidence = body[..., 0], body[..., 1], body[..., 2]
+    inside = (x >= 0) & (x <= size[1]) & (y >= 0) & (y <= size[0])
+    unseen = ~(inside & (confidence >= min_confidence))
+    x[unseen], y[unseen] = np.nan, np.nan
+    return pd.DataFrame(
+        {
+            "frame": np.repeat([index for index, _ in rows], names).astype(int),
+            "time_s": np.repeat([times[index] for index, _ in rows], names).astype(float),
+            "person": np.repeat([number for _, number in rows], names).astype(int),
+            "keypoint": list(skeleton.BODY_25) * count,
+            "x_px": x.ravel(),
+            "y_px": y.ravel(),
+            "confidence": confidence.ravel(),
+        }
+    )
