@@ -1,0 +1,73 @@
+# Everything runs in .venv, which `make setup` fills with exactly what requirements.lock lists.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: help setup setup-dev demo test lint format config-reference clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-18s %s\n", $$1, $$2 }'
+
+setup: .venv/.requirements ## Install what a run needs into .venv
+
+setup-dev: .venv/.requirements-dev ## The same, and what tests and checks need
+
+demo: setup ## Run the whole workflow on four short clips and print its answer
+	$(BIN)/python scripts/fetch_demo.py --directory resources/demo
+	$(BIN)/snakemake --configfile config/demo.yaml --cores all
+	@$(BIN)/python scripts/show_summary.py results/demo
+
+test: setup-dev ## Run the tests
+	$(BIN)/python -m pytest
+
+# The workflow is linted on a dataset of one empty file, so that no data need be there. The last check finds the
+# addresses of package indexes, which belong to the machine and not in here.
+lint: setup-dev ## Check style, types, rules and lists of packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	@folder=$$(mktemp -d) && : > "$$folder/video.mp4" && \
+	echo "$(BIN)/snakemake --lint" && \
+	$(BIN)/snakemake --lint --config dataset="$$folder" results_dir="$$folder/results"; \
+	status=$$?; rm -rf "$$folder"; exit $$status
+	@if git grep -nE 'py[p]i\.(org|python)|python[h]osted|[-]-(extra-)?index-url|[-]-find-links'; then \
+	echo "The lines above name a package index; take its address out." >&2; exit 1; fi
+
+format: setup-dev ## Bring Python and rules into their form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+config-reference: setup ## Bring the table of keys in config/README.md up to date
+	PYTHONPATH=scripts $(BIN)/python -m deidpose.config
+
+clean: ## Remove .venv and caches; results and fetched files stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.requirements: requirements.lock
+	@$(venv)
+	@echo "Installing the packages of requirements.lock; the first time this takes some minutes."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+# It holds all of requirements.lock too.
+.venv/.requirements-dev: requirements-dev.lock
+	@$(venv)
+	@echo "Installing the packages of requirements-dev.lock; the first time this takes some minutes."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch .venv/.requirements $@
+
+# Make .venv unless a working one is there.
+venv = $(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	command -v "$(PYTHON)" >/dev/null || { \
+		echo "There is no $(PYTHON): install Python 3.11 or later, or name yours: make PYTHON=/path/to/python" >&2; \
+		exit 1; }; \
+	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "deidpose needs Python 3.11 or later, but $(PYTHON) is $$("$(PYTHON)" -V 2>&1):" \
+			"install a newer one and name it, such as: make PYTHON=python3.12" >&2; \
+		exit 1; }; \
+	"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "This Python cannot make environments: install the package python3-venv (Debian, Ubuntu)." >&2; \
+		exit 1; }; \
+	"$(PYTHON)" -m venv --clear .venv; }
