@@ -29,9 +29,13 @@ _REGION_SCALE = 2.5
 #: Landmarks 33 and 34 are the hip centre and the point that spans the body.
 _HIP_CENTRE, _BODY_POINT = 33, 34
 #: Two skeletons are one person when their keypoints lie closer than this share of the region's side (median).
-_SAME_PERSON = 0.05
+_SAME_PERSON = 0.06
+#: A person whom the network loses (behind an occluder, bent double) is looked for in the same place for this long.
+_PATIENCE_S = 0.5
 #: A person who is lost keeps their identity for this long, if found again near where they were lost.
 _REMEMBERED_S = 1.0
+#: BlazePose landmarks with left and right exchanged: the network may take a back for a front.
+_MIRRORED = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(i + 1 if i % 2 else i - 1 for i in range(11, 33)))
 #: At most this many frames are held in memory at once.
 _LONGEST_CHUNK = 30
 
@@ -104,6 +108,7 @@ def estimate(
     times: dict[int, float] = {}
     size = (0, 0)
     n_remembered = max(1, round(_REMEMBERED_S * frame_rate))
+    n_patient = max(1, round(_PATIENCE_S * frame_rate))
     for chunk in _chunks(frames, length):
         pictures = [to_bgr(frame) for frame in chunk]
         indices = [frame.index for frame in chunk]
@@ -112,7 +117,7 @@ def estimate(
         if indices[0] == 0:
             _search(pictures[:1], indices[:1], people, networks, settings["max_people"], n_remembered)
         for position, picture in enumerate(pictures):
-            _follow(picture, indices[position], people, networks)
+            _follow(picture, indices[position], people, networks, n_patient)
         _search(pictures, indices, people, networks, settings["max_people"], n_remembered)
     return _table(people, times, size, settings["min_confidence"])
 
@@ -126,21 +131,22 @@ def _chunks(frames: Iterable[Frame], length: int) -> Iterator[list[Frame]]:
 # ------------------------------------------------------------------------------------------------ following people
 
 
-def _follow(picture: np.ndarray, index: int, people: list[_Person], networks: _Networks) -> None:
-    """Add to everyone seen in frame ``index - 1`` where they are in frame ``index``."""
-    found: list[tuple[_Person, Sight]] = []
+def _follow(
+    picture: np.ndarray, index: int, people: list[_Person], networks: _Networks, n_patient: int
+) -> None:
+    """Add to everyone seen in the last few frames where they are in frame ``index``."""
+    found: list[tuple[float, _Person, Sight]] = []
     for person in people:
-        before = person.sights.get(index - 1)
-        if before is None or index in person.sights:
+        last = max(person.sights)
+        if not index - n_patient <= last < index:
             continue
-        sight = _look(picture, _next_region(before), networks)
+        sight = _look(picture, _next_region(person.sights[last]), networks)
         if sight is not None:
-            found.append((person, sight))
+            found.append((_distance(sight, person.sights[last]), person, sight))
     # Where two regions have slid onto one body, the person who came the longer way is the one who was lost.
-    found.sort(key=lambda item: _distance(item[1], item[0].sights[index - 1]))
-    for person, sight in found:
-        others = (other.sights[index] for other in people if index in other.sights)
-        if all(_distance(sight, other) > _SAME_PERSON for other in others):
+    found.sort(key=lambda item: item[0])
+    for _, person, sight in found:
+        if _same(sight, index, people) is None:
             person.sights[index] = sight
 
 
@@ -167,13 +173,28 @@ def _search(
             continue
         known.append(sight)
         newcomer = _Person(-1, {last: sight})
+        met: _Person | None = None
         for picture, index in zip(pictures[-2::-1], indices[-2::-1], strict=True):
             back = _look(picture, _next_region(newcomer.sights[index + 1]), networks)
-            others = (other.sights[index] for other in people if index in other.sights)
-            if back is None or any(_distance(back, other) <= _SAME_PERSON for other in others):
+            if back is None:
+                break
+            met = _same(back, index, people)
+            if met is not None:
                 break
             newcomer.sights[index] = back
-        _admit(newcomer, people, n_remembered)
+        if met is not None and max(met.sights) < min(newcomer.sights):
+            met.sights |= newcomer.sights  # found again, further on than where they were lost
+        else:
+            _admit(newcomer, people, n_remembered)
+
+
+def _same(sight: Sight, index: int, people: list[_Person]) -> _Person | None:
+    """Return the person whose body ``sight`` shows in frame ``index``, if they are already placed there."""
+    for person in people:
+        other = person.sights.get(index)
+        if other is not None and _distance(sight, other) <= _SAME_PERSON:
+            return person
+    return None
 
 
 def _admit(newcomer: _Person, people: list[_Person], n_remembered: int) -> None:
@@ -197,9 +218,15 @@ def _admit(newcomer: _Person, people: list[_Person], n_remembered: int) -> None:
 
 
 def _distance(first: Sight, second: Sight) -> float:
-    """Return the median distance of the 33 landmarks of two sights, as a share of the region's side."""
-    offsets = first.landmarks[:33, :2] - second.landmarks[:33, :2]
-    return float(np.median(np.hypot(offsets[:, 0], offsets[:, 1]))) / max(first.region.side, second.region.side)
+    """Return the median distance of the landmarks of two sights as a share of the region's side.
+
+    The lesser of two: landmark by landmark, and with the second's left and right exchanged.
+    """
+    here = first.landmarks[:33, :2]
+    distances = []
+    for there in (second.landmarks[:33, :2], second.landmarks[_MIRRORED, :2]):
+        distances.append(np.median(np.hypot(*(here - there).T)))
+    return float(min(distances)) / max(first.region.side, second.region.side)
 
 
 def _within(region: Region, other: Region) -> bool:
