@@ -29,6 +29,8 @@ rule compare:
         method_angles=f"{RESTRICTED}/angles/{{video}}_{{method}}.csv",
     output:
         effects=f"{RESTRICTED}/effects/{{video}}_{{method}}.csv",
+        # Person of the original -> people of the method, for the traces of the study.
+        matches=f"{RESTRICTED}/matches/{{video}}_{{method}}.json",
     log:
         f"{LOGS}/compare/{{video}}_{{method}}.log",
     benchmark:

@@ -1,5 +1,7 @@
 """What one method did to the joint angles of one video, from the keypoints and angles before and after it."""
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deidpose import effects, tables
@@ -21,3 +23,4 @@ with job(snakemake.log[0]):
         matches,
     )
     tables.write(comparison, "effects", snakemake.output.effects)
+    Path(snakemake.output.matches).write_text(json.dumps(matches) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 """The figures of a study. Every function returns a figure; `save` writes it, the same bytes for the same input."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -210,6 +210,15 @@ def _by_angle(summary: pd.DataFrame, measures: Mapping[str, str]) -> Figure:
         return figure
 
 
+#: The four figures of a study, each drawn from the table ``summary``.
+STUDY: dict[str, Callable[[pd.DataFrame], Figure]] = {
+    "accuracy": accuracy,
+    "heatmap": heatmap,
+    "confidence": confidence,
+    "lost_frames": lost_frames,
+}
+
+
 def main_person(original_angles: pd.DataFrame) -> int | None:
     """Return the person with the most frames of the left knee and left elbow, None where nobody has any."""
     seen = original_angles[original_angles["angle"].isin(LEADING) & original_angles["degrees"].notna()]
@@ -217,6 +226,37 @@ def main_person(original_angles: pd.DataFrame) -> int | None:
         return None
     people, count = np.unique(seen["person"].to_numpy(dtype=np.int64), return_counts=True)
     return int(people[count.argmax()])
+
+
+def traces_of_video(
+    video: str,
+    original_angles: pd.DataFrame,
+    method_angles: Mapping[str, pd.DataFrame],
+    matches: Mapping[str, Mapping[int, Sequence[int]]],
+) -> Figure:
+    """Left knee and left elbow over time of the person with the most frames, before and after every method.
+
+    Parameters
+    ----------
+    video : str
+        Id of the video.
+    original_angles : DataFrame
+        The table ``angles`` of the original.
+    method_angles : mapping
+        Method -> its table ``angles``.
+    matches : mapping
+        Method -> person of the original -> people of the method, as `effects.match_people` returns it.
+    """
+    person = main_person(original_angles)
+    if person is None:
+        with mpl.rc_context(_STYLE):
+            return _nothing()
+    followed = {
+        method: angles[angles["person"].isin(matches[method].get(person, ()))]
+        for method, angles in method_angles.items()
+    }
+    original = original_angles[original_angles["person"] == person]
+    return traces(original, followed, f"Video {video}, person {person}")
 
 
 def traces(original_angles: pd.DataFrame, method_angles: Mapping[str, pd.DataFrame], title: str) -> Figure:

@@ -1,0 +1,25 @@
+"""The study on one page, from its tables, its figures, the screening and the audits."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deidpose import provenance, report, tables
+from deidpose.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    page = report.render(
+        screening=tables.read(snakemake.input.screening, "screening"),
+        effects=tables.read(snakemake.input.effects, "effects"),
+        summary=tables.read(snakemake.input.summary, "summary"),
+        audits=[json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits],
+        methods=snakemake.params.methods,
+        figures={name: Path(snakemake.input[name]).read_text("utf-8") for name in report.FIGURES},
+        traces={path.stem: path.read_text("utf-8") for path in Path(snakemake.input.traces).glob("*.svg")},
+        settings=snakemake.params.settings,
+        provenance={"versions": provenance.versions(), "models": snakemake.params.models},
+    )
+    Path(snakemake.output.report).write_text(page, encoding="utf-8", errors="replace")
