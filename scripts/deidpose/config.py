@@ -140,9 +140,8 @@ def _unknown(path: str, schema: Mapping[str, Any]) -> str:
     same_name = [name for name in known if name.rsplit(".", 1)[-1] == path.rsplit(".", 1)[-1]]
     siblings = [name for name in known if name.rpartition(".")[0] == path.rpartition(".")[0]]
     near = (
-        [name for name in known if name == path]
+        same_name
         or difflib.get_close_matches(path, siblings, n=1, cutoff=0.6)
-        or same_name
         or difflib.get_close_matches(path, known, n=1, cutoff=0.5)
     )
     hint = f"did you mean {' or '.join(near)}? All keys" if near else "all keys"

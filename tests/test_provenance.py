@@ -1,0 +1,115 @@
+"""Digests of files and of code."""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import deidpose
+from deidpose import provenance
+
+LIBRARY = {
+    "angles.py": "from deidpose import skeleton\n",
+    "skeleton.py": "X = 1\n",
+    "masks.py": "def blur():\n    from deidpose.pixels import kernel\n    return kernel\n",
+    "pixels.py": "kernel = 1\n",
+    "report.py": "import deidpose.angles\n",
+    "templates/report.html": "<html>",
+    "pose/__init__.py": "from . import common\n",
+    "pose/common.py": "from ..skeleton import X\n",
+    "pose/blazepose.py": "from .common import X\n",
+    "unused.py": "",
+}
+
+SCRIPTS = {
+    "angles_job.py": "from deidpose import angles\nfrom deidpose.errors import UserError\n",
+    "mask_job.py": "import deidpose.masks as masks\n",
+    "report_job.py": "from deidpose import report\n",
+    "pose_job.py": "from deidpose.pose import blazepose\n",
+    "plain_job.py": "import json\nfrom deidpose import __version__\n",
+}
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Path:
+    """Return a directory of scripts with a small library of the same shape as ours."""
+    folder = tmp_path / "scripts"
+    library = folder / "deidpose"
+    for name, text in LIBRARY.items():
+        (library / name).parent.mkdir(parents=True, exist_ok=True)
+        (library / name).write_text(text)
+    for name, text in SCRIPTS.items():
+        (folder / name).write_text(text)
+    for name in ("__init__.py", "errors.py", "provenance.py"):
+        shutil.copy(Path(deidpose.__file__).parent / name, library / name)
+    return folder
+
+
+def digests(scripts: Path) -> dict[str, str]:
+    """Return the digest of every script, from a fresh process, as a run of the workflow would see it."""
+    code = (
+        "import sys; from pathlib import Path; from deidpose.provenance import code_digest\n"
+        "for script in sorted(Path(sys.argv[1]).glob('*.py')): print(script.name, code_digest(script))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(scripts)],
+        env={**os.environ, "PYTHONPATH": str(scripts)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(line.split() for line in answer.stdout.splitlines())  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("edited", "outdated"),
+    [
+        ("skeleton.py", {"angles_job.py", "report_job.py", "pose_job.py"}),
+        ("errors.py", {"angles_job.py"}),
+        ("pixels.py", {"mask_job.py"}),
+        ("templates/report.html", {"report_job.py"}),
+        ("pose/__init__.py", {"pose_job.py"}),
+        ("pose/common.py", {"pose_job.py"}),
+        ("__init__.py", set(SCRIPTS)),
+        ("unused.py", set()),
+    ],
+)
+def test_an_edit_outdates_exactly_the_scripts_that_use_the_module(
+    scripts: Path, edited: str, outdated: set[str]
+) -> None:
+    before = digests(scripts)
+    with (scripts / "deidpose" / edited).open("a") as file:
+        file.write("# edited\n")
+    after = digests(scripts)
+    assert {script for script in SCRIPTS if before[script] != after[script]} == outdated
+
+
+def test_the_digest_does_not_depend_on_where_the_code_lies(scripts: Path, tmp_path: Path) -> None:
+    shutil.copytree(scripts, tmp_path / "elsewhere")
+    assert digests(scripts) == digests(tmp_path / "elsewhere")
+
+
+def test_every_script_of_the_workflow_has_a_digest(root: Path) -> None:
+    scripts = sorted((root / "scripts").glob("*.py"))
+    assert scripts
+    assert all(len(provenance.code_digest(script)) == 64 for script in scripts)
+
+
+def test_the_digest_of_a_file_is_its_sha256(tmp_path: Path) -> None:
+    content = os.urandom(3_000_000)
+    (tmp_path / "file").write_bytes(content)
+    assert provenance.file_sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+def test_versions_are_those_installed() -> None:
+    versions = provenance.versions()
+    assert versions["python"] == platform.python_version()
+    assert versions["deidpose"] == deidpose.__version__
+    import numpy
+
+    assert versions["numpy"] == numpy.__version__
