@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from deidpose import config
+from deidpose import config, models, pose
 from deidpose.errors import UserError
 
 
@@ -73,6 +73,13 @@ def test_every_key_is_described_and_every_group_closed_and_complete(schema_path:
         if definition.get("type") == "object":
             assert definition["additionalProperties"] is False, path
             assert definition["required"] == list(definition["properties"]), path
+
+
+def test_the_backends_are_those_of_the_library_and_their_networks_are_listed(root: Path, schema_path: Path) -> None:
+    known = dict(config.leaves(config.read(schema_path)))["pose.backend"]["enum"]
+    assert known == list(pose.BACKENDS)
+    networks = models.load(root / "config" / "models.yaml")
+    assert all(network in networks for backend in pose.BACKENDS.values() for network in backend)
 
 
 def test_the_readme_holds_the_table_that_the_schema_gives(

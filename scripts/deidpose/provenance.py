@@ -104,8 +104,9 @@ def _imports(path: Path) -> frozenset[Path]:
 
 
 def _files(name: str) -> set[Path]:
-    """Return the files that importing a dotted name runs: the module and the ``__init__`` of each package above."""
+    """Return the files that importing a dotted name may run: the module, and the packages that it is in."""
     parts = name.split(".")
-    candidates = {_SCRIPTS.joinpath(*parts[:end], "__init__.py") for end in range(1, len(parts) + 1)}
-    candidates.add(_SCRIPTS.joinpath(*parts).with_suffix(".py"))
+    candidates = {_SCRIPTS / "deidpose" / "__init__.py", _SCRIPTS.joinpath(*parts).with_suffix(".py")}
+    for end in range(2, len(parts) + 1):
+        candidates |= set(_SCRIPTS.joinpath(*parts[:end]).glob("**/*.py"))
     return {path for path in candidates if path.is_file()}
