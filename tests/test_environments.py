@@ -45,7 +45,7 @@ def locked(path: Path) -> dict[str, tuple[str, frozenset[str]]]:
 def test_a_lock_has_a_hash_for_everything_and_no_address_or_path(root: Path, name: str) -> None:
     assert all(hashes for _, hashes in locked(root / name).values())
     for line in (root / name).read_text(encoding="utf-8").splitlines():
-        assert not re.search(r"://|--(extra-)?index-url|--find-links|(^|[\s=@])/|\bfile:", line), line
+        assert not re.search(r"://|[-]-(extra-)?index-url|[-]-find-links|(^|[\s=@])/|\bfile:", line), line
 
 
 def test_the_two_locks_agree(root: Path) -> None:
