@@ -113,6 +113,7 @@ def test_the_traces_follow_the_person_with_the_most_frames_through_a_broken_iden
 def test_the_traces_show_only_the_first_seconds_of_a_long_video() -> None:
     figure = figures.traces_of_video("v1", angles_of(0, range(5000)), {}, {})
     assert figure.axes[0].get_lines()[0].get_xdata().max() <= figures.TRACE_SECONDS
+    assert figure.get_suptitle() == "Video v1, person 0, the first 20 s"
 
 
 def test_a_method_that_lost_the_person_has_no_line_and_a_video_without_people_says_so(tmp_path: Path) -> None:

@@ -256,7 +256,9 @@ def traces_of_video(
         for method, angles in method_angles.items()
     }
     original = original_angles[original_angles["person"] == person]
-    return traces(original, followed, f"Video {video}, person {person}")
+    cut = np.ptp(original["time_s"].to_numpy()) > TRACE_SECONDS
+    shown = f", the first {TRACE_SECONDS:g} s" if cut else ""
+    return traces(original, followed, f"Video {video}, person {person}{shown}")
 
 
 def traces(original_angles: pd.DataFrame, method_angles: Mapping[str, pd.DataFrame], title: str) -> Figure:
