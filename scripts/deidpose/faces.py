@@ -4,12 +4,15 @@ A box is x, y, width, height in pixels of the upright picture, (x, y) its upper 
 shape (n, 4).
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 
-from deidpose import runtime
+from deidpose import runtime, tables
+from deidpose.video import Frame, to_bgr
 
 #: Strides of the three levels of YuNet (Wu et al. 2023, Machine Intelligence Research 20:656-665).
 _STRIDES = (8, 16, 32)
@@ -74,6 +77,35 @@ class YuNet:
             found.append(level)
         faces = np.concatenate(found)
         return faces[non_maximum_suppression(faces[:, :4], faces[:, 4], _SAME_FACE_IOU)]
+
+
+def detect(
+    frames: Iterable[Frame], model: str | Path, threshold: float, threads: int = 1, precision: str = "f32"
+) -> pd.DataFrame:
+    """Find the faces in every frame of a video.
+
+    Parameters
+    ----------
+    frames : iterable of Frame
+        All of one size.
+    model, threads, precision
+        See `YuNet`.
+    threshold : float
+        Lowest score, 0..1, that counts.
+
+    Returns
+    -------
+    DataFrame
+        The table ``detections``, by frame, best first.
+    """
+    detector: YuNet | None = None
+    rows: list[tuple[float, ...]] = []
+    for frame in frames:
+        picture = to_bgr(frame)
+        if detector is None:
+            detector = YuNet(model, *picture.shape[:2], threads, precision)
+        rows += [(frame.index, *face) for face in detector.detect(picture, threshold)]
+    return tables.check(pd.DataFrame(rows, columns=list(tables.TABLES["detections"])), "detections")
 
 
 def _decode_yunet(outputs: list[np.ndarray], rows: int, columns: int, threshold: float) -> np.ndarray:

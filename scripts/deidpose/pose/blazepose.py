@@ -131,9 +131,7 @@ def _chunks(frames: Iterable[Frame], length: int) -> Iterator[list[Frame]]:
 # ------------------------------------------------------------------------------------------------ following people
 
 
-def _follow(
-    picture: np.ndarray, index: int, people: list[_Person], networks: _Networks, n_patient: int
-) -> None:
+def _follow(picture: np.ndarray, index: int, people: list[_Person], networks: _Networks, n_patient: int) -> None:
     """Add to everyone seen in the last few frames where they are in frame ``index``."""
     found: list[tuple[float, _Person, Sight]] = []
     for person in people:

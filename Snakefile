@@ -1,0 +1,33 @@
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config/config.yaml"
+
+
+report: "report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/models.smk"
+include: "rules/ingest.smk"
+include: "rules/pose.smk"
+include: "rules/faces.smk"
+include: "rules/anonymize.smk"
+include: "rules/kinematics.smk"
+include: "rules/study.smk"
+include: "rules/release.smk"
+
+
+rule all:
+    """Everything: the audited release with its report and manifest."""
+    default_target: True
+    input:
+        f"{RELEASE}/manifest.json",
+
+
+rule models:
+    """All networks, so that no later job needs to go out."""
+    input:
+        expand("resources/models/{file}", file=MODEL_FILES),

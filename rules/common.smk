@@ -1,0 +1,169 @@
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from deidpose import config as settings
+from deidpose import dataset, provenance, resources
+from deidpose import models as networks
+from deidpose.errors import UserError
+from deidpose.pose import BACKENDS
+
+# ------------------------------------------------------------------------------------------------- config and videos
+
+try:
+    settings.validate(config, Path(workflow.basedir) / "config/config.schema.yaml")
+    NETWORKS = networks.load(Path(workflow.basedir) / "config/models.yaml")
+    RESULTS = config["results_dir"]
+    VIDEOS = dataset.scan(
+        config["dataset"],
+        config["videos"],
+        dataset.read_or_make_secret(
+            config["secret_file"] or f"{RESULTS}/restricted/secret.key"
+        ),
+        skip=[RESULTS],
+    )
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+RESTRICTED = f"{RESULTS}/restricted"
+RELEASE = f"{RESULTS}/release"
+LOGS = f"{RESULTS}/logs"
+BENCHMARKS = f"{RESULTS}/benchmarks"
+
+CONTROL = "reencode"
+METHODS = config["methods"]
+POSE_MODELS = BACKENDS[config["pose"]["backend"]]
+
+# What a reader of the release may know of the settings: all but the paths.
+SETTINGS = {
+    key: value
+    for key, value in config.items()
+    if key not in ("dataset", "results_dir", "videos", "secret_file")
+}
+USED_MODELS = [*POSE_MODELS, "yunet", "centerface"]
+MODELS = {
+    name: {
+        key: NETWORKS[name][key] for key in ("file", "licence", "sha256", "citation")
+    }
+    for name in USED_MODELS
+}
+MODEL_FILES = {NETWORKS[name]["file"]: name for name in USED_MODELS}
+
+
+wildcard_constraints:
+    video=dataset.ID_PATTERN,
+    method="[a-z]+",
+    source="[a-z]+",
+
+
+# ---------------------------------------------------------------------------------------------------- input functions
+
+
+def model(name):
+    """Return the file of a network."""
+    return f"resources/models/{NETWORKS[name]['file']}"
+
+
+def source_in_dataset(wildcards):
+    """Return the path of a source video inside the dataset: a dataset that has moved reruns nothing."""
+    return os.path.relpath(
+        VIDEOS[wildcards.video], os.path.expanduser(config["dataset"])
+    )
+
+
+def code(script):
+    """Return the digest of the library modules that a script uses: a rule reruns when they change."""
+    return provenance.code_digest(Path(workflow.basedir) / "scripts" / f"{script}.py")
+
+
+def facts_of_videos():
+    """Return the screening of every video, by id, once the checkpoint has run."""
+    table = checkpoints.screening.get().output.screening
+    return resources.read_screening(table)
+
+
+def accepted_videos():
+    """Return the ids of the videos that can be used, in the order of the screening."""
+    return [
+        video
+        for video, facts in facts_of_videos().items()
+        if facts["status"] == "accepted"
+    ]
+
+
+def of_study(pattern, **wildcards):
+    """Return an input function: the pattern for every accepted video and all the given wildcards."""
+    return lambda _: expand(pattern, video=accepted_videos(), **wildcards)
+
+
+effects_of_study = of_study(
+    f"{RESTRICTED}/effects/{{video}}_{{method}}.csv", method=[*METHODS, CONTROL]
+)
+audits_of_study = of_study(
+    f"{RESTRICTED}/audit/{{video}}_{{method}}.json", method=METHODS
+)
+SOURCES = ["original", *METHODS, CONTROL]
+
+
+def traced_videos():
+    """Return the videos whose angles are drawn over time in the report."""
+    return accepted_videos()[: config["study"]["trace_videos"]]
+
+
+def angles_of_study(_):
+    """Return the angles of the traced videos, of every source."""
+    return expand(
+        f"{RESTRICTED}/angles/{{video}}_{{source}}.csv",
+        video=traced_videos(),
+        source=SOURCES,
+    )
+
+
+def matches_of_study(_):
+    """Return who is who in the traced videos, for every method."""
+    return expand(
+        f"{RESTRICTED}/matches/{{video}}_{{method}}.json",
+        video=traced_videos(),
+        method=[*METHODS, CONTROL],
+    )
+
+
+def pictures_of_source(wildcards):
+    """Return the video file of one source: the sanitized original, the control, or a masked copy."""
+    if wildcards.source == "original":
+        return f"{RESTRICTED}/sanitized/{wildcards.video}.mkv"
+    if wildcards.source == CONTROL:
+        return f"{RESTRICTED}/control/{wildcards.video}.mp4"
+    return f"{RESTRICTED}/masked/{wildcards.video}_{wildcards.source}.mp4"
+
+
+# --------------------------------------------------------------------------------------------------------- resources
+
+
+def size_of_job(wildcards):
+    """Return what a job has to work on: facts of its video, the bytes of a source, or the number of videos."""
+    video = getattr(wildcards, "video", None)
+    if video is None:
+        return {"n_videos": len(VIDEOS)}
+    facts = resources.read_screening(f"{RESTRICTED}/screening.tsv").get(video)
+    if facts and facts["status"] == "accepted":
+        return facts
+    return {"n_bytes": resources.size(VIDEOS[video])}
+
+
+def megabytes(rule_name):
+    """Return the memory request of a rule as a function of its video, more with every attempt."""
+    return lambda wildcards, attempt: resources.megabytes(
+        rule_name, size_of_job(wildcards), attempt
+    )
+
+
+def minutes(rule_name):
+    """Return the time request of a rule as a function of its video, more with every attempt."""
+    return lambda wildcards, attempt: resources.minutes(
+        rule_name, size_of_job(wildcards), attempt
+    )

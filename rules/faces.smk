@@ -1,0 +1,50 @@
+rule detect_faces:
+    """Every face that YuNet finds in one video, frame by frame."""
+    input:
+        video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
+        timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
+        yunet=model("yunet"),
+    output:
+        detections=f"{RESTRICTED}/detections/{{video}}.parquet",
+    log:
+        f"{LOGS}/detect_faces/{{video}}.log",
+    benchmark:
+        f"{BENCHMARKS}/detect_faces/{{video}}.tsv"
+    conda:
+        "../envs/deidpose.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("detect_faces"),
+        runtime=minutes("detect_faces"),
+    params:
+        score_threshold=config["faces"]["score_threshold"],
+        precision=config["pose"]["precision"],
+        code=code("detect_faces"),
+    script:
+        "../scripts/detect_faces.py"
+
+
+rule track_faces:
+    """What is to be masked in every frame: faces over time, and heads from the pose of the original."""
+    input:
+        detections=f"{RESTRICTED}/detections/{{video}}.parquet",
+        keypoints=f"{RESTRICTED}/keypoints/{{video}}_original.parquet",
+        screening=f"{RESTRICTED}/screened/{{video}}.tsv",
+    output:
+        faces=f"{RESTRICTED}/faces/{{video}}.parquet",
+        review=f"{RESTRICTED}/review/{{video}}.csv",
+    log:
+        f"{LOGS}/track_faces/{{video}}.log",
+    benchmark:
+        f"{BENCHMARKS}/track_faces/{{video}}.tsv"
+    conda:
+        "../envs/deidpose.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("track_faces"),
+        runtime=minutes("track_faces"),
+    params:
+        faces=config["faces"],
+        code=code("track_faces"),
+    script:
+        "../scripts/track_faces.py"

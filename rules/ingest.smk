@@ -1,0 +1,77 @@
+rule screen:
+    """Decode one source video to its end; accept it, or reject it with a reason."""
+    input:
+        **{name: model(name) for name in POSE_MODELS},
+    output:
+        screening=f"{RESTRICTED}/screened/{{video}}.tsv",
+        key=f"{RESTRICTED}/screened/{{video}}.key.tsv",
+        timestamps=f"{RESTRICTED}/screened/{{video}}.parquet",
+    log:
+        f"{LOGS}/screen/{{video}}.log",
+    benchmark:
+        f"{BENCHMARKS}/screen/{{video}}.tsv"
+    conda:
+        "../envs/deidpose.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("screen"),
+        runtime=minutes("screen"),
+    params:
+        # Not an input: Snakemake takes braces in a path for wildcards and compares large files by their date alone.
+        source=source_in_dataset,
+        fingerprint=lambda wildcards: dataset.fingerprint(VIDEOS[wildcards.video]),
+        limits=config["screen"],
+        pose=config["pose"],
+        code=code("screen"),
+    script:
+        "../scripts/screen.py"
+
+
+checkpoint screening:
+    """Collect the screening of every video: from here on it is known which can be used."""
+    input:
+        screening=expand(f"{RESTRICTED}/screened/{{video}}.tsv", video=VIDEOS),
+        key=expand(f"{RESTRICTED}/screened/{{video}}.key.tsv", video=VIDEOS),
+    output:
+        screening=f"{RESTRICTED}/screening.tsv",
+        key=f"{RESTRICTED}/key.tsv",
+    log:
+        f"{LOGS}/screening.log",
+    benchmark:
+        f"{BENCHMARKS}/screening.tsv"
+    conda:
+        "../envs/deidpose.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("screening"),
+        runtime=minutes("screening"),
+    params:
+        code=code("screening"),
+    script:
+        "../scripts/screening.py"
+
+
+rule sanitize:
+    """Copy the coded pictures of one source video, and nothing else."""
+    input:
+        screening=f"{RESTRICTED}/screened/{{video}}.tsv",
+        key=f"{RESTRICTED}/screened/{{video}}.key.tsv",
+        timestamps=f"{RESTRICTED}/screened/{{video}}.parquet",
+    output:
+        video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
+        timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
+    log:
+        f"{LOGS}/sanitize/{{video}}.log",
+    benchmark:
+        f"{BENCHMARKS}/sanitize/{{video}}.tsv"
+    conda:
+        "../envs/deidpose.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("sanitize"),
+        runtime=minutes("sanitize"),
+    params:
+        source=source_in_dataset,
+        code=code("sanitize"),
+    script:
+        "../scripts/sanitize.py"

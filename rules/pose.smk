@@ -1,0 +1,48 @@
+rule estimate_pose:
+    """BODY_25 keypoints of everyone in one video, from its original or one of its copies."""
+    input:
+        **{name: model(name) for name in POSE_MODELS},
+        video=pictures_of_source,
+        timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
+    output:
+        keypoints=f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet",
+    log:
+        f"{LOGS}/estimate_pose/{{video}}_{{source}}.log",
+    benchmark:
+        f"{BENCHMARKS}/estimate_pose/{{video}}_{{source}}.tsv"
+    conda:
+        "../envs/deidpose.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("estimate_pose"),
+        runtime=minutes("estimate_pose"),
+    params:
+        pose=config["pose"],
+        code=code("estimate_pose"),
+    script:
+        "../scripts/estimate_pose.py"
+
+
+rule draw_skeleton:
+    """The skeletons of everyone, in OpenPose's colours, drawn onto one anonymized video."""
+    input:
+        video=f"{RESTRICTED}/masked/{{video}}_{{method}}.mp4",
+        timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
+        keypoints=f"{RESTRICTED}/keypoints/{{video}}_{{method}}.parquet",
+    output:
+        video=f"{RESTRICTED}/skeleton/{{video}}_{{method}}_skeleton.mp4",
+    log:
+        f"{LOGS}/draw_skeleton/{{video}}_{{method}}.log",
+    benchmark:
+        f"{BENCHMARKS}/draw_skeleton/{{video}}_{{method}}.tsv"
+    conda:
+        "../envs/deidpose.yaml"
+    threads: 2
+    resources:
+        mem_mb=megabytes("draw_skeleton"),
+        runtime=minutes("draw_skeleton"),
+    params:
+        encode=config["encode"],
+        code=code("draw_skeleton"),
+    script:
+        "../scripts/draw_skeleton.py"

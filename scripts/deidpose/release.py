@@ -1,0 +1,122 @@
+"""The release: built beside its place from audited files only, then moved there in one step."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from deidpose.errors import UserError
+from deidpose.provenance import file_sha256
+
+#: Named outputs of earlier steps -> the folder of the release that they go to, under their own name.
+_FOLDERS = {
+    "keypoints": "keypoints",
+    "angles": "angles",
+    "effects": "effects",
+    "audits": "privacy",
+    "study": "study",
+    "summary": "study",
+    "accuracy": "study/figures",
+    "heatmap": "study/figures",
+    "confidence": "study/figures",
+    "lost_frames": "study/figures",
+    "pictures": "study/figures",
+    "report": "",
+}
+
+
+def documents(inputs: Mapping[str, Any], restricted: Path) -> dict[str, Path]:
+    """Return what is released whatever the audit says, for it holds no picture: place in the release -> file."""
+    placed: dict[str, Path] = {}
+    for name, folder in _FOLDERS.items():
+        paths = [inputs[name]] if isinstance(inputs[name], str) else inputs[name]
+        for path in map(Path, paths):
+            if not path.resolve().is_relative_to(restricted.resolve()):
+                raise UserError(f"A file to be released as {name} does not come from this study; nothing was released.")
+            placed[f"{folder}/{path.name}".lstrip("/")] = path
+    return placed
+
+
+def publish(
+    restricted: Path,
+    release: Path,
+    screening: pd.DataFrame,
+    audits: Sequence[Mapping[str, Any]],
+    placed: Mapping[str, Path],
+    made_with: Mapping[str, Any],
+) -> None:
+    """Fill the release with the documents and with the videos that the audit has passed, and write its manifest.
+
+    Parameters
+    ----------
+    restricted, release : path
+        Folders of the results, on one file system. An earlier release is replaced as a whole.
+    screening : DataFrame
+        The table ``screening``.
+    audits : sequence of dict
+        What `audit.audit` has found, with ``video``, ``method`` and the ``sha256`` of the audited file.
+    placed : mapping
+        From `documents`.
+    made_with : mapping
+        ``settings`` (without paths), ``models`` and ``versions``, for the manifest.
+
+    Raises
+    ------
+    UserError
+        A masked video is not the one that was audited. The earlier release, if any, stays as it is.
+    """
+    staging, retired = restricted / "release.staging", restricted / "release.retired"
+    for folder in (staging, retired):
+        shutil.rmtree(folder, ignore_errors=True)
+    withheld_verdicts = made_with["settings"]["audit"]["withhold"]
+    withheld = []
+    videos: dict[str, Path] = {}
+    digests: dict[str, str] = {}
+    for audit in audits:
+        stem = f"{audit['video']}_{audit['method']}"
+        pair = {
+            f"videos/{stem}.mp4": restricted / "masked" / f"{stem}.mp4",
+            f"videos/{stem}_skeleton.mp4": restricted / "skeleton" / f"{stem}_skeleton.mp4",
+        }
+        if audit["verdict"] in withheld_verdicts:
+            withheld += [{"file": place, "verdict": audit["verdict"], "reason": audit["reason"]} for place in pair]
+            continue
+        digests[f"videos/{stem}.mp4"] = audit["sha256"]
+        videos |= pair
+    files = {}
+    for place, source in sorted({**placed, **videos}.items()):
+        target = staging / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _link(source, target)
+        files[place] = file_sha256(target)
+        if place in digests and files[place] != digests[place]:
+            shutil.rmtree(staging)
+            raise UserError(f"{Path(place).name} has changed since its audit; run the workflow again.")
+    manifest = {
+        "files": files,
+        "withheld": withheld,
+        "videos": _videos(screening),
+        **made_with,
+    }
+    (staging / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    # Two renames: at every moment the release is the old one, missing, or the new one, and always whole.
+    if release.exists():
+        os.replace(release, retired)
+    os.replace(staging, release)
+    shutil.rmtree(retired, ignore_errors=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, target)
+
+
+def _videos(screening: pd.DataFrame) -> list[dict[str, str]]:
+    columns: Iterable[str] = ("video", "status", "reason")
+    return [{str(key): str(value) for key, value in row.items()} for row in screening[list(columns)].to_dict("records")]

@@ -1,0 +1,111 @@
+"""What a job will need: memory and time, predicted from its video.
+
+Imports the standard library only, because the Snakefile imports this module and every job on a cluster reads the
+Snakefile again.
+"""
+
+import csv
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Need(NamedTuple):
+    """Cost of a rule: megabytes at rest and per megapixel of a frame, seconds to start and per megapixel and frame."""
+
+    base_mb: float
+    mb_per_megapixel: float
+    start_s: float
+    s_per_megapixel_frame: float
+
+
+#: Measured with one thread of a server processor on frames of 1.8 and 2.1 megapixels with two to four people
+#: (the benchmarks of `make demo`), then rounded up.
+_NEEDS = {
+    "fetch_model": Need(200, 0, 60, 0),
+    "screen": Need(400, 60, 10, 0.01),
+    "screening": Need(200, 0, 10, 0),
+    "sanitize": Need(300, 10, 10, 0.002),
+    "detect_faces": Need(500, 250, 10, 0.06),
+    "track_faces": Need(400, 0, 10, 0.005),
+    "anonymize": Need(400, 100, 10, 0.03),
+    "reencode": Need(400, 100, 10, 0.03),
+    "audit": Need(500, 100, 10, 0.1),
+    "estimate_pose": Need(500, 200, 10, 0.08),
+    "draw_skeleton": Need(400, 100, 10, 0.03),
+    "joint_angles": Need(400, 0, 10, 0.002),
+    "compare": Need(400, 0, 10, 0.004),
+    "study": Need(600, 0, 60, 0),
+    "report": Need(400, 0, 30, 0),
+    "publish": Need(300, 0, 30, 0),
+}
+#: A slower machine and a crowded scene are no reason to be killed: ask for this many times the measured time.
+_SAFETY = 4.0
+_LEAST_MINUTES = 5
+#: Tables hold about 25 rows a person and frame; memory that grows with the length of a video, not with its size.
+_TABLE_MB_PER_FRAME = 0.02
+_MB_PER_VIDEO, _S_PER_VIDEO = 0.2, 2.0
+#: Before a video is screened only its bytes are known; the densest frame in use is about this long.
+_BYTES_PER_FRAME = 10_000
+_MEGAPIXELS_UNKNOWN = 8.3
+
+
+def megabytes(rule: str, job: Mapping[str, str | int], attempt: int) -> int:
+    """Return the memory to ask for, in megabytes.
+
+    Parameters
+    ----------
+    rule : str
+        Name of a rule.
+    job : mapping
+        Either ``width``, ``height`` and ``n_frames`` of a screened video, or ``n_bytes`` of a source, or
+        ``n_videos`` of a study.
+    attempt : int
+        1 for the first try; every further one gets as much again.
+    """
+    need = _NEEDS[rule]
+    megapixels, n_frames, n_videos = _work(job)
+    tables_mb = _TABLE_MB_PER_FRAME * n_frames if "n_frames" in job else 0
+    wanted = need.base_mb + need.mb_per_megapixel * megapixels + tables_mb + _MB_PER_VIDEO * n_videos
+    return round(wanted * attempt)
+
+
+def minutes(rule: str, job: Mapping[str, str | int], attempt: int) -> int:
+    """Return the time to ask for, in minutes; parameters as `megabytes`."""
+    need = _NEEDS[rule]
+    megapixels, n_frames, n_videos = _work(job)
+    seconds = need.start_s + need.s_per_megapixel_frame * megapixels * n_frames + _S_PER_VIDEO * n_videos
+    return max(_LEAST_MINUTES, round(seconds * _SAFETY / 60)) * attempt
+
+
+def _work(job: Mapping[str, str | int]) -> tuple[float, float, int]:
+    if "n_frames" in job:
+        return int(job["width"]) * int(job["height"]) / 1e6, float(job["n_frames"]), 0
+    if "n_bytes" in job:
+        return _MEGAPIXELS_UNKNOWN, int(job["n_bytes"]) / _BYTES_PER_FRAME, 0
+    return 0.0, 0.0, int(job["n_videos"])
+
+
+def size(path: str) -> int:
+    """Return the bytes of a file, 0 when it is gone."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def read_screening(path: str) -> dict[str, dict[str, str]]:
+    """Return the rows of the table ``screening`` as text, by video; nothing while it does not exist."""
+    try:
+        changed = os.stat(path).st_mtime_ns
+    except OSError:
+        return {}
+    return _read_screening(path, changed)
+
+
+@lru_cache(maxsize=2)
+def _read_screening(path: str, changed: int) -> dict[str, dict[str, str]]:
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return {row["video"]: row for row in csv.DictReader(file, delimiter="\t")}

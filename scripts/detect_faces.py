@@ -1,0 +1,20 @@
+"""Every face that YuNet finds in one video, frame by frame."""
+
+from typing import TYPE_CHECKING
+
+from deidpose import faces, tables, video
+from deidpose.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    timestamps = tables.read(snakemake.input.timestamps, "timestamps")
+    detections = faces.detect(
+        video.read_frames(snakemake.input.video, timestamps, snakemake.threads),
+        snakemake.input.yunet,
+        snakemake.params.score_threshold,
+        snakemake.threads,
+        snakemake.params.precision,
+    )
+    tables.write(detections, "detections", snakemake.output.detections)

@@ -1,0 +1,26 @@
+"""The release: everything that the audit has passed, with a manifest of it and of what is withheld."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deidpose import provenance, release, tables
+from deidpose.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    restricted = Path(snakemake.input.screening).parent
+    release.publish(
+        restricted,
+        Path(snakemake.output.manifest).parent,
+        tables.read(snakemake.input.screening, "screening"),
+        [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits],
+        release.documents(snakemake.input, restricted),
+        {
+            "settings": snakemake.params.settings,
+            "models": snakemake.params.models,
+            "versions": provenance.versions(),
+        },
+    )

@@ -1,0 +1,19 @@
+"""The control: one video through the decoder and the encoder of `anonymize`, with nothing hidden."""
+
+from typing import TYPE_CHECKING
+
+from deidpose import tables, video
+from deidpose.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    timestamps = tables.read(snakemake.input.timestamps, "timestamps")
+    video.encode(
+        (frame.planes for frame in video.read_frames(snakemake.input.video, timestamps)),
+        timestamps,
+        video.layout(snakemake.input.video),
+        video.Encoding(**snakemake.params.encode),
+        snakemake.output.video,
+    )

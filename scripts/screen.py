@@ -1,0 +1,38 @@
+"""Facts, fingerprint and timestamps of one source video, or the reason why it cannot be used."""
+
+import os
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from deidpose import screening, tables
+from deidpose.errors import UserError
+from deidpose.jobs import job
+from deidpose.provenance import file_sha256
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+# The directory of the dataset is no parameter of the rule, so that a dataset that has moved reruns nothing.
+source = os.path.join(os.path.expanduser(snakemake.config["dataset"]), snakemake.params.source)
+
+with job(snakemake.log[0], [source, snakemake.params.source]):
+    row, timestamps = screening.screen(
+        source,
+        snakemake.params.limits,
+        snakemake.input,
+        snakemake.params.pose,
+        f"{snakemake.output.timestamps}.mkv",
+        snakemake.threads,
+    )
+    try:
+        sha256 = file_sha256(source)
+    except OSError:
+        if row["status"] == "accepted":
+            raise UserError("The source video disappeared while it was screened; run the workflow again.") from None
+        sha256 = ""
+    video = snakemake.wildcards.video
+    key = {"video": video, "source": snakemake.params.source, "sha256": sha256}
+    tables.write(pd.DataFrame([{"video": video, **row}]), "screening", snakemake.output.screening)
+    tables.write(pd.DataFrame([key]), "key", snakemake.output.key)
+    tables.write(timestamps, "timestamps", snakemake.output.timestamps)

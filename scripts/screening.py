@@ -1,0 +1,16 @@
+"""One table of all videos and one of their sources, from the screening of each."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from deidpose import tables
+from deidpose.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    for name in ("screening", "key"):
+        rows = pd.concat([tables.read(path, name) for path in snakemake.input[name]])
+        tables.write(rows.sort_values("video"), name, snakemake.output[name])

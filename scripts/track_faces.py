@@ -1,0 +1,30 @@
+"""What is to be masked in every frame of one video, from its face detections and the pose of its original."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from deidpose import tables, tracking
+from deidpose.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    facts = tables.read(snakemake.input.screening, "screening").iloc[0]
+    faces, review = tracking.track_faces(
+        tables.read(snakemake.input.detections, "detections"),
+        tables.read(snakemake.input.keypoints, "keypoints"),
+        int(facts["n_frames"]),
+        float(facts["fps"]),
+        (int(facts["width"]), int(facts["height"])),
+        snakemake.params.faces,
+    )
+    logging.info(
+        "%d regions in %d of %d frames; %d places to review",
+        len(faces),
+        faces["frame"].nunique(),
+        facts["n_frames"],
+        len(review),
+    )
+    tables.write(faces, "faces", snakemake.output.faces)
+    tables.write(review, "review", snakemake.output.review)
