@@ -21,6 +21,8 @@ _SAME_FACE_IOU = 0.3
 #: YuNet was trained on faces of about 10 to 300 pixels: pictures larger than this are also searched at half,
 #: a quarter ... of their size, where a larger face falls into that range.
 _TRAINED_SIDE_PX = 300
+#: Smaller faces on a reduced level are found at the level above it, with fewer false alarms.
+_SMALLEST_WHEN_REDUCED_PX = 100
 
 
 class YuNet:
@@ -73,6 +75,8 @@ class YuNet:
                 padded[: target[1], : target[0]] = cv2.resize(picture, target, interpolation=cv2.INTER_AREA)
             outputs = network(cv2.dnn.blobFromImage(padded))
             level = _decode_yunet(outputs, rows, columns, threshold)
+            if scale < 1.0:
+                level = level[level[:, 2:4].max(axis=1) >= _SMALLEST_WHEN_REDUCED_PX]
             level[:, :4] /= scale
             found.append(level)
         faces = np.concatenate(found)

@@ -47,6 +47,8 @@ def compile_network(
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
+        # Pinned, the single threads of two jobs on one machine would share its first core.
+        "ENABLE_CPU_PINNING": False,
     }
     request = core.compile_model(model, "CPU", settings).create_infer_request()
     outputs = range(len(model.outputs))

@@ -7,7 +7,7 @@ searched for new ones, and those are followed back to where they came into view.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +30,11 @@ _REGION_SCALE = 2.5
 _HIP_CENTRE, _BODY_POINT = 33, 34
 #: Two skeletons are one person when their keypoints lie closer than this share of the region's side (median).
 _SAME_PERSON = 0.06
+#: ... or when their hips, and the sizes of their regions, nearly coincide: the second is the first, misread.
+_SAME_HIPS = 0.08
+_SAME_SIZE = 0.6
+#: A person seen in fewer frames than this is a flicker of the network.
+_FEWEST_FRAMES = 3
 #: A person whom the network loses (behind an occluder, bent double) is looked for in the same place for this long.
 _PATIENCE_S = 0.5
 #: A person who is lost keeps their identity for this long, if found again near where they were lost.
@@ -58,8 +63,8 @@ class Sight(NamedTuple):
 
 @dataclass
 class _Person:
-    number: int
-    sights: dict[int, Sight] = field(default_factory=dict)
+    sights: dict[int, Sight]
+    number: int = -1  # given when the whole video is known
 
 
 class _Networks(NamedTuple):
@@ -97,10 +102,8 @@ def estimate(
         min_confidence, or outside the picture, has no position.
     """
     networks = _Networks(
-        *(
-            runtime.compile_network(models[name], None, threads, settings["precision"])
-            for name in ("blazepose_detector", "blazepose_landmarks")
-        ),
+        runtime.compile_network(models["blazepose_detector"], None, threads, settings["precision"]),
+        runtime.compile_network(models["blazepose_landmarks"], None, threads, settings["precision"]),
         settings["min_presence"],
     )
     length = max(1, min(_LONGEST_CHUNK, round(settings["search_interval_s"] * frame_rate)))
@@ -119,7 +122,11 @@ def estimate(
         for position, picture in enumerate(pictures):
             _follow(picture, indices[position], people, networks, n_patient)
         _search(pictures, indices, people, networks, settings["max_people"], n_remembered)
-    return _table(people, times, size, settings["min_confidence"])
+    fewest = min(_FEWEST_FRAMES, len(times))
+    lasting = [person for person in people if len(person.sights) >= fewest]
+    for number, person in enumerate(lasting):
+        person.number = number
+    return _table(lasting, times, size, settings["min_confidence"])
 
 
 def _chunks(frames: Iterable[Frame], length: int) -> Iterator[list[Frame]]:
@@ -167,10 +174,10 @@ def _search(
         # The second look has the region that the landmarks give, which is better than the detector's.
         sight = _look(pictures[-1], region, networks)
         sight = sight and _look(pictures[-1], _next_region(sight), networks)
-        if sight is None or any(_distance(sight, other) <= _SAME_PERSON for other in known):
+        if sight is None or any(_is_same(sight, other) for other in known):
             continue
         known.append(sight)
-        newcomer = _Person(-1, {last: sight})
+        newcomer = _Person({last: sight})
         met: _Person | None = None
         for picture, index in zip(pictures[-2::-1], indices[-2::-1], strict=True):
             back = _look(picture, _next_region(newcomer.sights[index + 1]), networks)
@@ -190,7 +197,7 @@ def _same(sight: Sight, index: int, people: list[_Person]) -> _Person | None:
     """Return the person whose body ``sight`` shows in frame ``index``, if they are already placed there."""
     for person in people:
         other = person.sights.get(index)
-        if other is not None and _distance(sight, other) <= _SAME_PERSON:
+        if other is not None and _is_same(sight, other):
             return person
     return None
 
@@ -210,7 +217,7 @@ def _admit(newcomer: _Person, people: list[_Person], n_remembered: int) -> None:
         if way <= 0.15 + 0.35 * gap and (best is None or way < best[0]):
             best = (way, person)
     if best is None:
-        people.append(_Person(len(people), newcomer.sights))
+        people.append(newcomer)
     else:
         best[1].sights |= newcomer.sights
 
@@ -225,6 +232,15 @@ def _distance(first: Sight, second: Sight) -> float:
     for there in (second.landmarks[:33, :2], second.landmarks[_MIRRORED, :2]):
         distances.append(np.median(np.hypot(*(here - there).T)))
     return float(min(distances)) / max(first.region.side, second.region.side)
+
+
+def _is_same(first: Sight, second: Sight) -> bool:
+    """Return whether two sights of one frame show the same body."""
+    if _distance(first, second) <= _SAME_PERSON:
+        return True
+    small, large = sorted((_next_region(first), _next_region(second)), key=lambda region: region.side)
+    way = float(np.hypot(small.x - large.x, small.y - large.y))
+    return way < _SAME_HIPS * large.side and small.side > _SAME_SIZE * large.side
 
 
 def _within(region: Region, other: Region) -> bool:
