@@ -10,9 +10,11 @@ rule anonymize:
         f"{LOGS}/anonymize/{{video}}_{{method}}.log",
     benchmark:
         f"{BENCHMARKS}/anonymize/{{video}}_{{method}}.tsv"
+    # Much waits for it; audits and drawings fill the cores that are free meanwhile.
+    priority: 1
     conda:
         "../envs/deidpose.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=megabytes("anonymize"),
         runtime=minutes("anonymize"),
@@ -35,9 +37,11 @@ rule reencode:
         f"{LOGS}/reencode/{{video}}.log",
     benchmark:
         f"{BENCHMARKS}/reencode/{{video}}.tsv"
+    # Much waits for it; audits and drawings fill the cores that are free meanwhile.
+    priority: 1
     conda:
         "../envs/deidpose.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=megabytes("reencode"),
         runtime=minutes("reencode"),

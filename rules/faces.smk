@@ -10,6 +10,8 @@ rule detect_faces:
         f"{LOGS}/detect_faces/{{video}}.log",
     benchmark:
         f"{BENCHMARKS}/detect_faces/{{video}}.tsv"
+    # Much waits for it; audits and drawings fill the cores that are free meanwhile.
+    priority: 1
     conda:
         "../envs/deidpose.yaml"
     threads: 1
@@ -37,6 +39,8 @@ rule track_faces:
         f"{LOGS}/track_faces/{{video}}.log",
     benchmark:
         f"{BENCHMARKS}/track_faces/{{video}}.tsv"
+    # Much waits for it; audits and drawings fill the cores that are free meanwhile.
+    priority: 1
     conda:
         "../envs/deidpose.yaml"
     threads: 1

@@ -64,6 +64,8 @@ rule sanitize:
         f"{LOGS}/sanitize/{{video}}.log",
     benchmark:
         f"{BENCHMARKS}/sanitize/{{video}}.tsv"
+    # Much waits for it; audits and drawings fill the cores that are free meanwhile.
+    priority: 1
     conda:
         "../envs/deidpose.yaml"
     threads: 1

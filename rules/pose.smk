@@ -10,6 +10,8 @@ rule estimate_pose:
         f"{LOGS}/estimate_pose/{{video}}_{{source}}.log",
     benchmark:
         f"{BENCHMARKS}/estimate_pose/{{video}}_{{source}}.tsv"
+    # Much waits for it; audits and drawings fill the cores that are free meanwhile.
+    priority: 1
     conda:
         "../envs/deidpose.yaml"
     threads: 1
@@ -37,7 +39,7 @@ rule draw_skeleton:
         f"{BENCHMARKS}/draw_skeleton/{{video}}_{{method}}.tsv"
     conda:
         "../envs/deidpose.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=megabytes("draw_skeleton"),
         runtime=minutes("draw_skeleton"),

@@ -37,6 +37,8 @@ _SAME_SIZE = 0.6
 _FEWEST_FRAMES = 3
 #: A person whom the network loses (behind an occluder, bent double) is looked for in the same place for this long.
 _PATIENCE_S = 0.5
+#: ... unless they were seen in so few frames that the network may have been wrong.
+_FEWEST_FOR_PATIENCE = 5
 #: A person who is lost keeps their identity for this long, if found again near where they were lost.
 _REMEMBERED_S = 1.0
 #: BlazePose landmarks with left and right exchanged: the network may take a back for a front.
@@ -143,7 +145,8 @@ def _follow(picture: np.ndarray, index: int, people: list[_Person], networks: _N
     found: list[tuple[float, _Person, Sight]] = []
     for person in people:
         last = max(person.sights)
-        if not index - n_patient <= last < index:
+        patience = n_patient if len(person.sights) >= _FEWEST_FOR_PATIENCE else 1
+        if not index - patience <= last < index:
             continue
         sight = _look(picture, _next_region(person.sights[last]), networks)
         if sight is not None:
