@@ -105,7 +105,8 @@ def estimate(
     """
     networks = _Networks(
         runtime.compile_network(models["blazepose_detector"], None, threads, settings["precision"]),
-        runtime.compile_network(models["blazepose_landmarks"], None, threads, settings["precision"]),
+        # Landmarks and presence; the segmentation mask and the heat maps cost a third of the time.
+        runtime.compile_network(models["blazepose_landmarks"], None, threads, settings["precision"], (0, 1)),
         settings["min_presence"],
     )
     length = max(1, min(_LONGEST_CHUNK, round(settings["search_interval_s"] * frame_rate)))
@@ -269,7 +270,7 @@ def _look(picture: np.ndarray, region: Region, networks: _Networks) -> Sight | N
         picture, to_picture, (_LANDMARK_SIDE, _LANDMARK_SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     )
     rgb = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB).astype(np.float32) / 255
-    rows, presence = networks.landmarks(rgb[None])[:2]
+    rows, presence = networks.landmarks(rgb[None])
     if float(presence.ravel()[0]) < networks.min_presence:
         return None
     rows = rows.reshape(39, 5)
