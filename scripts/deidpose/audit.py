@@ -136,4 +136,4 @@ def _decode_centerface(outputs: list[np.ndarray], threshold: float) -> np.ndarra
     faces = np.stack(
         [centre_x - width / 2, centre_y - height / 2, width, height, heat[row, column]], axis=1, dtype=float
     )
-    return faces[non_maximum_suppression(faces[:, :4], faces[:, 4], _SAME_FACE_IOU)]
+    return np.asarray(faces[non_maximum_suppression(faces[:, :4], faces[:, 4], _SAME_FACE_IOU)])

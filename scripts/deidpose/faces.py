@@ -80,7 +80,7 @@ class YuNet:
             level[:, :4] /= scale
             found.append(level)
         faces = np.concatenate(found)
-        return faces[non_maximum_suppression(faces[:, :4], faces[:, 4], _SAME_FACE_IOU)]
+        return np.asarray(faces[non_maximum_suppression(faces[:, :4], faces[:, 4], _SAME_FACE_IOU)])
 
 
 def detect(
@@ -107,7 +107,8 @@ def detect(
     for frame in frames:
         picture = to_bgr(frame)
         if detector is None:
-            detector = YuNet(model, *picture.shape[:2], threads, precision)
+            height, width = picture.shape[:2]
+            detector = YuNet(model, height, width, threads, precision)
         rows += [(frame.index, *face) for face in detector.detect(picture, threshold)]
     return tables.check(pd.DataFrame(rows, columns=list(tables.TABLES["detections"])), "detections")
 
@@ -133,14 +134,14 @@ def intersection_over_union(first: np.ndarray, second: np.ndarray) -> np.ndarray
     """Return the overlap of every box of ``first`` with every box of ``second``, shape (n, m), 0..1."""
     intersection = _intersection(first, second)
     union = (first[:, 2] * first[:, 3])[:, None] + (second[:, 2] * second[:, 3])[None] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    return np.asarray(np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0))
 
 
 def covered_share(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the share of every box of ``first`` that lies inside every box of ``second``, shape (n, m), 0..1."""
     area = (first[:, 2] * first[:, 3])[:, None]
     intersection = _intersection(first, second)
-    return np.divide(intersection, area, out=np.zeros_like(intersection), where=area > 0)
+    return np.asarray(np.divide(intersection, area, out=np.zeros_like(intersection), where=area > 0))
 
 
 def _intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:

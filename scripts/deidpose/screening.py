@@ -1,4 +1,4 @@
-"""Whether a source video can be used: what `video.screen` finds, and whether the pictures can be copied and show a person."""
+"""Whether a source video can be used: what `video.screen` finds, and whether its pictures copy and show a person."""
 
 import logging
 from collections.abc import Mapping

@@ -160,7 +160,7 @@ def check(table: pd.DataFrame, name: str) -> pd.DataFrame:
     checked = table[list(columns)].reset_index(drop=True)
     for column, definition in columns.items():
         try:
-            checked[column] = checked[column].astype(definition.dtype)
+            checked[column] = checked[column].astype(pd.api.types.pandas_dtype(definition.dtype))
         except (TypeError, ValueError):
             raise UserError(
                 f"The column '{column}' of the table '{name}' holds values that are not {definition.dtype}."

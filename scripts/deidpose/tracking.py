@@ -161,7 +161,7 @@ def _step(track: list[tuple[int, np.ndarray]], frame: int, face: np.ndarray) -> 
         velocity = (centre - previous[:2] - previous[2:4] / 2) / (last - before)
         # A velocity from two detections carries their noise: trust it over a short gap only.
         centre = centre + velocity * min(gap, 5)
-    side = max(box[2], box[3], face[2], face[3])
+    side = float(max(box[2], box[3], face[2], face[3]))
     growth = max(box[2] * box[3], face[2] * face[3]) / max(min(box[2] * box[3], face[2] * face[3]), 1e-9)
     displacement = float(np.hypot(*(face[:2] + face[2:4] / 2 - centre))) / side
     if displacement > min(_LARGEST_STEP * gap + 0.4, _LARGEST_JUMP) or growth > _LARGEST_GROWTH**2:

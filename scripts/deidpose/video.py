@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from av.container import InputContainer
 from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 
 from deidpose.errors import UserError
@@ -50,7 +51,7 @@ class Frame(NamedTuple):
     (height, width), chroma of half that (4:2:0) or the same (4:4:4).
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody wants here
     time_s: float
     planes: tuple[np.ndarray, np.ndarray, np.ndarray]
     full_range: bool
@@ -141,26 +142,33 @@ def _decode_listed(
     path: str | Path, timestamps: pd.DataFrame | None, threads: int
 ) -> Iterator[tuple[int, float, VideoFrame, VideoStream]]:
     container, stream = open_video(path, threads)
+    times = None if timestamps is None else timestamps["time_s"].tolist()
+    container_ms = [] if timestamps is None else timestamps["container_ms"].tolist()
     with container:
         index = 0
         for frame in _decode(container, stream):
-            if timestamps is None:
-                yield index, float(frame.pts * frame.time_base), frame, stream
+            if times is None:
+                yield index, _time_s(frame), frame, stream
             else:
-                if index == len(timestamps) or not _is_listed(frame, timestamps, index):
+                if index == len(times) or not _is_listed(frame, index, container_ms[index]):
                     continue
-                yield index, float(timestamps["time_s"].iat[index]), frame, stream
+                yield index, times[index], frame, stream
             index += 1
-        if timestamps is not None and index < len(timestamps):
-            raise UserError(f"The sanitized video ends at frame {index} of {len(timestamps)}; run the workflow again.")
+        if times is not None and index < len(times):
+            raise UserError(f"The sanitized video ends at frame {index} of {len(times)}; run the workflow again.")
 
 
-def _is_listed(frame: VideoFrame, timestamps: pd.DataFrame, index: int) -> bool:
+def _time_s(frame: VideoFrame) -> float:
+    assert frame.pts is not None
+    assert frame.time_base is not None
+    return float(frame.pts * frame.time_base)
+
+
+def _is_listed(frame: VideoFrame, index: int, expected_ms: int) -> bool:
     """Return whether ``frame`` is the listed frame ``index``, rather than one before it that players hide."""
-    expected_ms = int(timestamps["container_ms"].iat[index])
     if expected_ms == IN_ORDER:
         return True
-    late_ms = float(frame.pts * frame.time_base) * 1000 - expected_ms
+    late_ms = _time_s(frame) * 1000 - expected_ms
     if late_ms > _CONTAINER_TICK_MS:
         raise UserError(f"Frame {index} of the sanitized video is missing; run the workflow again.")
     return late_ms >= -_CONTAINER_TICK_MS
@@ -179,7 +187,7 @@ def orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:
 
     The display matrix maps a stored point (x, y) to (a x + c y, b x + d y); see FFmpeg, ``display.h``.
     """
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return False, False, False
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
@@ -190,7 +198,7 @@ def orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:
 
 def rotation_deg(frame: VideoFrame) -> int:
     """Return the clockwise rotation, 0, 90, 180 or 270 degrees, that makes the stored picture upright."""
-    transpose, flip_x, flip_y = orientation(frame)
+    transpose, _, flip_y = orientation(frame)
     if transpose:
         return 270 if flip_y else 90
     return 180 if flip_y else 0
@@ -221,9 +229,16 @@ def _planes(frame: VideoFrame) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray
     shapes = [(height, width)] + [(height, width) if odd else (height // 2, width // 2)] * 2
     planes = []
     for plane, (rows, columns) in zip(frame.planes, shapes, strict=True):
-        stored = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:rows, :columns]
+        stored = _samples(plane)[:rows, :columns]
         planes.append(np.ascontiguousarray(_upright(stored, turn)))
     return (planes[0], planes[1], planes[2]), full_range
+
+
+def _samples(plane: VideoPlane) -> np.ndarray:
+    """Return the memory of a plane, not a copy of it, shape (rows, line_size): a line may end in padding."""
+    # Every plane is a buffer, which its type tells only from Python 3.12 on.
+    memory: np.ndarray = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]
+    return memory.reshape(-1, plane.line_size)
 
 
 def to_bgr(frame: Frame) -> np.ndarray:
@@ -524,7 +539,7 @@ def _copy_packets(path: str | Path, partial: str) -> list[tuple[Fraction, int]]:
     return list(zip(sorted(source_times), sorted(times), strict=True))
 
 
-def _without_user_data(packet: av.Packet) -> av.Packet:
+def _without_user_data(packet: "av.Packet[Any]") -> "av.Packet[Any]":
     """Drop the user data of an MPEG-4 part 2 packet (ISO 14496-2, 6.2.1: start code B2 hex)."""
     units = bytes(packet).split(b"\x00\x00\x01")
     kept = [units[0], *(unit for unit in units[1:] if not unit.startswith(b"\xb2"))]
@@ -659,7 +674,7 @@ def _encode(
         _mux(output, stream, without_messages.filter(None))
 
 
-def _mux(output: Any, stream: VideoStream, packets: list[av.Packet]) -> None:
+def _mux(output: Any, stream: VideoStream, packets: "list[av.Packet[VideoStream]]") -> None:
     for packet in packets:
         packet.stream = stream
         output.mux(packet)
@@ -668,7 +683,7 @@ def _mux(output: Any, stream: VideoStream, packets: list[av.Packet]) -> None:
 def _frame(planes: tuple[np.ndarray, np.ndarray, np.ndarray], look: Layout) -> VideoFrame:
     frame = VideoFrame(look.width, look.height, look.pixel_format)
     for plane, source in zip(frame.planes, planes, strict=True):
-        target = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        target = _samples(plane)
         target[: source.shape[0], : source.shape[1]] = source
     frame.color_range = look.color_range
     frame.colorspace = look.colorspace
