@@ -32,7 +32,9 @@ with job(snakemake.log[0], [source, snakemake.params.source]):
             raise UserError("The source video disappeared while it was screened; run the workflow again.") from None
         sha256 = ""
     video = snakemake.wildcards.video
-    key = {"video": video, "source": snakemake.params.source, "sha256": sha256}
+    # A name need not be UTF-8 on Linux; a table is.
+    readable = os.fsencode(snakemake.params.source).decode("utf-8", "backslashreplace")
+    key = {"video": video, "source": readable, "sha256": sha256}
     tables.write(pd.DataFrame([{"video": video, **row}]), "screening", snakemake.output.screening)
     tables.write(pd.DataFrame([key]), "key", snakemake.output.key)
     tables.write(timestamps, "timestamps", snakemake.output.timestamps)

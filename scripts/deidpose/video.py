@@ -360,11 +360,14 @@ def _decode_all(
     container: InputContainer, stream: VideoStream, limits: Limits, facts: dict[str, Any]
 ) -> list[int | None]:
     pts: list[int | None] = []
+    dts: list[int | None] = []
     n_packets = n_damaged = 0
     size: tuple[int, int] | None = None
     try:
         for packet in container.demux(stream):
-            n_packets += packet.size > 0
+            if packet.size > 0:
+                n_packets += 1
+                dts.append(packet.dts)
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:
@@ -379,8 +382,7 @@ def _decode_all(
                     facts["width"], facts["height"] = size[::-1] if turned else size
                 if (frame.width, frame.height) != size:
                     raise UserError(f"The size of the picture changes at frame {len(pts)}; cut the video there.")
-                # AVI has no presentation timestamps, only a constant rate; a decoder's guesses at them go wrong.
-                pts.append(len(pts) if container.format.name == "avi" else frame.pts)
+                pts.append(frame.pts)
             if len(pts) > limits.frames:
                 raise UserError(f"The video has more than {limits.frames} frames, the limit screen.max_frames.")
     except av.error.FFmpegError:
@@ -392,7 +394,9 @@ def _decode_all(
         raise UserError(
             f"The video does not decode: {n_damaged} of its {n_packets} packets are damaged; copy it again."
         )
-    return pts
+    # AVI stores when a packet comes, not when its frame is shown, and a decoder's guesses at that go wrong: the
+    # frames are shown in order, one whenever a packet comes.
+    return dts if container.format.name == "avi" and len(dts) == len(pts) else pts
 
 
 def _increasing(pts: list[int | None]) -> list[int]:
