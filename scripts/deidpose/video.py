@@ -34,6 +34,7 @@ _OPEN_OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file", "e
 #: information (ITU-T H.264 table 7-1: type 6; H.265 table 7-1: types 39 and 40), user data (ISO 13818-2: B2 hex)
 #: and metadata units (AV1 specification 6.2.2: type 5).
 _NO_PICTURE_UNITS = {"h264": "6", "hevc": "39|40", "mpeg2video": "178", "av1": "5"}
+_START_CODE = b"\x00\x00\x01"
 
 #: x264 gives other bytes for another number of threads, so the number never follows the machine.
 _ENCODER_THREADS = "2"
@@ -347,7 +348,7 @@ def _read_header(container: InputContainer, stream: VideoStream, facts: dict[str
     others = [s for s in container.streams if s is not stream and s.type != "audio"]
     tags = [*container.metadata, *(tag for s in container.streams for tag in s.metadata)]
     tags += [tag for chapter in container.chapters() for tag in chapter["metadata"]]
-    facts["codec"] = stream.codec_context.name
+    facts["codec"] = stream.codec_context.codec.canonical_name
     facts["width"], facts["height"] = stream.codec_context.width, stream.codec_context.height
     facts["n_audio_streams"] = len(container.streams.audio)
     facts["n_other_streams"] = len(others)
@@ -509,17 +510,19 @@ def _copy_packets(path: str | Path, partial: str) -> list[tuple[Fraction, int]]:
     source_times: list[Fraction] = []
     container, stream = open_video(path)
     with container, av.open(partial, "w", format="matroska", options={"fflags": "+bitexact"}) as output:
-        copy = output.add_stream_from_template(stream)
+        # Opaque: PyAV would otherwise look for an encoder of this codec, and there need be none.
+        copy = output.add_stream_from_template(stream, opaque=True)
         copy.metadata.clear()
         output.metadata.clear()
         filters = []
-        codec = stream.codec_context.name
+        codec = stream.codec_context.codec.canonical_name
         if codec == "mpeg4":
             filters.append("mpeg4_unpack_bframes")
         if codec in _NO_PICTURE_UNITS:
             filters.append(f"filter_units=remove_types={_NO_PICTURE_UNITS[codec]}")
         chain = av.bitstream.BitStreamFilterContext(",".join(filters) or "null", stream, copy)
         copy.codec_context.codec_tag = "\0\0\0\0"  # a tag of the source's container may not exist in Matroska
+        copy.codec_context.extradata = _without_messages(bytes(copy.codec_context.extradata or b""), codec)
         time_base = stream.time_base
         assert time_base is not None
         for packet in container.demux(stream):
@@ -530,8 +533,8 @@ def _copy_packets(path: str | Path, partial: str) -> list[tuple[Fraction, int]]:
                 if unit.pts is None:
                     raise ValueError("a packet has no timestamp")
                 source_times.append(unit.pts * time_base)
-                if codec == "mpeg4":
-                    unit = _without_user_data(unit)
+                if codec in _NO_PICTURE_SEGMENTS:
+                    unit = _replace_content(unit, _NO_PICTURE_SEGMENTS[codec](bytes(unit)))
                 unit.time_base = time_base
                 unit.stream = copy
                 output.mux(unit)
@@ -543,11 +546,47 @@ def _copy_packets(path: str | Path, partial: str) -> list[tuple[Fraction, int]]:
     return list(zip(sorted(source_times), sorted(times), strict=True))
 
 
-def _without_user_data(packet: "av.Packet[Any]") -> "av.Packet[Any]":
-    """Drop the user data of an MPEG-4 part 2 packet (ISO 14496-2, 6.2.1: start code B2 hex)."""
-    units = bytes(packet).split(b"\x00\x00\x01")
-    kept = [units[0], *(unit for unit in units[1:] if not unit.startswith(b"\xb2"))]
-    copy = av.Packet(b"\x00\x00\x01".join(kept))
+def _without_messages(header: bytes, codec: str) -> bytes:
+    """Drop from the header of a stream what `_NO_PICTURE_UNITS` and `_NO_PICTURE_SEGMENTS` drop from its packets."""
+    if codec == "mpeg4":
+        return _without_user_data(header)
+    if codec == "hevc":  # with start codes, as `filter_units` gives it; the type is six bits (ITU-T H.265, 7.3.1.2)
+        units = header.split(_START_CODE)
+        dropped = {int(kind) for kind in _NO_PICTURE_UNITS[codec].split("|")}
+        return _START_CODE.join([units[0], *(unit for unit in units[1:] if unit[:1] and unit[0] >> 1 not in dropped)])
+    return header
+
+
+def _without_user_data(content: bytes) -> bytes:
+    """Drop the user data of MPEG-4 part 2 (ISO 14496-2, 6.2.1: start code B2 hex)."""
+    units = content.split(_START_CODE)
+    return _START_CODE.join([units[0], *(unit for unit in units[1:] if not unit.startswith(b"\xb2"))])
+
+
+def _without_comments(content: bytes) -> bytes:
+    """Drop the comments and the application segments of a JPEG picture, such as Exif (ITU-T T.81, table B.1).
+
+    Segments 0 (the fields of an interlaced AVI) and 14 (Adobe's colours) stay: decoders need them.
+    """
+    kept, offset = [content[:2]], 2
+    while offset + 4 <= len(content) and content[offset] == 0xFF and content[offset + 1] != 0xDA:  # start of the scan
+        marker = content[offset + 1]
+        if marker == 0xFF:  # a fill byte
+            offset += 1
+            continue
+        end = offset + 2 + int.from_bytes(content[offset + 2 : offset + 4], "big")
+        if marker != 0xFE and marker not in {*range(0xE1, 0xF0)} - {0xEE}:
+            kept.append(content[offset:end])
+        offset = end
+    return b"".join([*kept, content[offset:]])
+
+
+#: The same as `_NO_PICTURE_UNITS`, for codecs whose packets no filter of FFmpeg takes apart.
+_NO_PICTURE_SEGMENTS = {"mpeg4": _without_user_data, "mjpeg": _without_comments}
+
+
+def _replace_content(packet: "av.Packet[Any]", content: bytes) -> "av.Packet[Any]":
+    copy = av.Packet(content)
     copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
     copy.is_keyframe = packet.is_keyframe
     return copy
