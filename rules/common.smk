@@ -14,8 +14,11 @@ from deidpose.pose import BACKENDS
 
 # ------------------------------------------------------------------------------------------------- config and videos
 
+SCHEMA = Path(workflow.basedir) / "config/config.schema.yaml"
+
 try:
-    settings.validate(config, Path(workflow.basedir) / "config/config.schema.yaml")
+    config.update(settings.typed(config, SCHEMA))
+    settings.validate(config, SCHEMA)
     NETWORKS = networks.load(Path(workflow.basedir) / "config/models.yaml")
     RESULTS = config["results_dir"]
     VIDEOS = dataset.scan(

@@ -184,3 +184,13 @@ def test_a_file_that_is_no_settings_is_refused_in_one_sentence(tmp_path: Path, c
         config.read(file)
     with pytest.raises(UserError, match="No such file"):
         config.read(tmp_path / "none.yaml")
+
+
+def test_texts_from_the_command_line_become_the_numbers_that_they_stand_for(root: Path) -> None:
+    schema = root / "config/config.schema.yaml"
+    given = {"mask": {"blur_strength": "0.4", "shape": "ellipse"}, "encode": {"crf": "much"}, "dataset": "12"}
+    assert config.typed(given, schema) == {
+        "mask": {"blur_strength": 0.4, "shape": "ellipse"},
+        "encode": {"crf": "much"},
+        "dataset": "12",
+    }

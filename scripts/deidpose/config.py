@@ -75,6 +75,27 @@ def validate(config: Mapping[str, Any], schema_path: str | Path) -> None:
         raise UserError("\n".join(problems))
 
 
+def typed(config: Mapping[str, Any], schema_path: str | Path) -> dict[str, Any]:
+    """Return the settings with numbers and truth values for the texts that stand for them.
+
+    Snakemake hands over ``--config mask={blur_strength: 0.4}`` with the text "0.4". Texts where the schema wants
+    something else, and that are not its text either, stay as they are, for `validate` to tell.
+    """
+
+    def convert(value: Any, definition: Mapping[str, Any]) -> Any:
+        if isinstance(value, Mapping):
+            known = definition.get("properties", {})
+            return {key: convert(item, known.get(key, {})) for key, item in value.items()}
+        if isinstance(value, str) and definition.get("type") in ("number", "integer", "boolean"):
+            try:
+                return yaml.safe_load(value)
+            except yaml.YAMLError:
+                return value
+        return value
+
+    return {str(key): value for key, value in convert(config, read(schema_path)).items()}
+
+
 def read(path: str | Path) -> dict[str, Any]:
     """Return the content of a YAML file that holds a mapping.
 
