@@ -3,14 +3,19 @@
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
+import yaml
 from hypothesis import settings
 
+from deidpose import faces, video
 from deidpose import models as fetched
+from deidpose.pose import blazepose
 
 # The same examples in every run, and no limit of time for one: machines differ.
 settings.register_profile("deidpose", derandomize=True, deadline=None)
@@ -77,6 +82,33 @@ def pictures(demo: Path) -> list[np.ndarray]:
 def clip(pictures: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return those pictures as H.264 in MP4 at 30 frames per second, with sound and tags, as from a phone."""
     return write_video(tmp_path_factory.mktemp("clip") / "clip.mp4", pictures)
+
+
+@pytest.fixture(scope="session")
+def config(root: Path) -> dict[str, Any]:
+    """Return the settings that come with the workflow."""
+    settings: dict[str, Any] = yaml.safe_load((root / "config/config.yaml").read_text("utf-8"))
+    return settings
+
+
+@pytest.fixture(scope="session")
+def frames(clip: Path) -> list[video.Frame]:
+    """Return the frames of the clip as every step of the workflow gets them."""
+    _, timestamps = video.screen(clip, video.Limits(10**9, 10**7, 60, 1000))
+    timestamps = video.remux(clip, timestamps, clip.with_suffix(".mkv"))
+    return list(video.read_frames(clip.with_suffix(".mkv"), timestamps))
+
+
+@pytest.fixture(scope="session")
+def detections(frames: list[video.Frame], models: dict[str, Path], config: dict[str, Any]) -> pd.DataFrame:
+    """Return the faces that YuNet finds in the clip."""
+    return faces.detect(frames, models["yunet"], config["faces"]["score_threshold"])
+
+
+@pytest.fixture(scope="session")
+def keypoints(frames: list[video.Frame], models: dict[str, Path], config: dict[str, Any]) -> pd.DataFrame:
+    """Return the keypoints that BlazePose finds in the clip."""
+    return blazepose.estimate(frames, 30.0, models, config["pose"], 1)
 
 
 @pytest.fixture
