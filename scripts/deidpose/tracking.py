@@ -183,16 +183,19 @@ def fill(track: Track, max_gap: int, hold: int, n_frames: int) -> Track:
         Length of the video.
     """
     pieces = np.split(np.arange(len(track.frames)), np.flatnonzero(np.diff(track.frames) > max_gap + 1) + 1)
-    frames, boxes, scores = [], [], []
+    frames, boxes, scores, away = [], [], [], []
     for piece in pieces:
         known = track.frames[piece]
         wanted = np.arange(max(0, known[0] - hold), min(n_frames - 1, known[-1] + hold) + 1)
         frames.append(wanted)
         boxes.append(np.column_stack([np.interp(wanted, known, track.boxes[piece, side]) for side in range(4)]))
         scores.append(np.interp(wanted, known, track.scores[piece]))
-    frame = np.concatenate(frames)
-    frame, first = np.unique(frame, return_index=True)
-    return Track(frame, np.concatenate(boxes)[first], np.concatenate(scores)[first], np.isin(frame, track.frames))
+        away.append(np.maximum(np.maximum(known[0] - wanted, wanted - known[-1]), 0))
+    # Where what is held reaches into the next piece, the nearer of the two has the frame.
+    order = np.lexsort((np.concatenate(away), np.concatenate(frames)))
+    frame, first = np.unique(np.concatenate(frames)[order], return_index=True)
+    chosen = order[first]
+    return Track(frame, np.concatenate(boxes)[chosen], np.concatenate(scores)[chosen], np.isin(frame, track.frames))
 
 
 def _supported(track: Track, heads: Mapping[int, Track]) -> np.ndarray:
