@@ -21,10 +21,11 @@ include: "rules/release.smk"
 
 
 rule all:
-    """Everything: the audited release with its report and manifest."""
+    """Everything: the audited release with its report and manifest, and what a person should look at."""
     default_target: True
     input:
         f"{RELEASE}/manifest.json",
+        of_study(f"{RESTRICTED}/review/{{video}}.png"),
 
 
 rule models:

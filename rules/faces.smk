@@ -52,3 +52,27 @@ rule track_faces:
         code=code("track_faces"),
     script:
         "../scripts/track_faces.py"
+
+
+rule draw_review:
+    """One picture of the places in one video that a person should look at; it shows the original."""
+    input:
+        video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
+        timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
+        review=f"{RESTRICTED}/review/{{video}}.csv",
+    output:
+        sheet=f"{RESTRICTED}/review/{{video}}.png",
+    log:
+        f"{LOGS}/draw_review/{{video}}.log",
+    benchmark:
+        f"{BENCHMARKS}/draw_review/{{video}}.tsv"
+    conda:
+        "../envs/deidpose.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("draw_review"),
+        runtime=minutes("draw_review"),
+    params:
+        code=code("draw_review"),
+    script:
+        "../scripts/draw_review.py"

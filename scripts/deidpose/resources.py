@@ -30,6 +30,7 @@ _NEEDS = {
     "sanitize": Need(300, 10, 10, 0.002),
     "detect_faces": Need(500, 250, 10, 0.06),
     "track_faces": Need(400, 0, 10, 0.005),
+    "draw_review": Need(400, 100, 10, 0.01),
     "anonymize": Need(400, 100, 10, 0.03),
     "reencode": Need(400, 100, 10, 0.03),
     "audit": Need(500, 100, 10, 0.1),

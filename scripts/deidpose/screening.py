@@ -7,9 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from deidpose import tables, video
+from deidpose import pose, tables, video
 from deidpose.errors import UserError
-from deidpose.pose import blazepose
 
 NO_PERSON = "The first frame shows no person."
 
@@ -18,7 +17,7 @@ def screen(
     path: str | Path,
     limits: Mapping[str, Any],
     models: Mapping[str, str],
-    pose: Mapping[str, Any],
+    pose_settings: Mapping[str, Any],
     scratch: str | Path,
     threads: int = 1,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -30,7 +29,7 @@ def screen(
         The source video.
     limits : mapping
         ``screen`` of the configuration: max_file_gb, max_megapixels, max_duration_minutes, max_frames.
-    models, pose : mapping
+    models, pose_settings : mapping
         Networks and settings of the pose backend, which looks for a person in the first frame.
     scratch : path
         A file that is written and removed again: the trial of the copy that `video.remux` will make.
@@ -54,7 +53,11 @@ def screen(
         try:
             timestamps = video.remux(path, timestamps, scratch)
             first = next(video.read_frames(scratch, timestamps))
-            facts["remark"] = "" if len(blazepose.estimate([first], 1.0, models, pose, threads)) else NO_PERSON
+            facts["remark"] = (
+                ""
+                if len(pose.backend(pose_settings["backend"]).estimate([first], 1.0, models, pose_settings, threads))
+                else NO_PERSON
+            )
         except UserError as error:
             facts["reason"] = str(error)
         finally:

@@ -95,8 +95,8 @@ def track_faces(
             doubtful.append(track)
         elif track.scores.max() >= settings["track_score"] or len(track.frames) >= _SUSTAINED:
             faces.append(fill(track, max_gap, hold, n_frames))
-        elif supported.any():
-            # The pose has the head before and after: there is nothing to bridge.
+        else:
+            # Brief and unsure: masked where it was seen, for it may be a face, and not held beyond.
             faces.append(track)
     faces = [track._replace(boxes=enlarge(track.boxes, settings["enlarge"])) for track in faces]
     from_pose = [fill(track, max_gap, hold, n_frames) for track in heads.values()]
