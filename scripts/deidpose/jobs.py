@@ -1,6 +1,8 @@
 """What every script shares: its log, and what happens to an exception."""
 
 import logging
+import os
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -8,6 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deidpose.errors import UserError
+
+#: A path from the root or a drive on, in quotes with all that they hold; no address, whose slashes are two.
+_ABSOLUTE_PATH = re.compile(
+    r"""(?P<quote>['"])(?:/|[A-Za-z]:\\).*?(?P=quote)|(?<![\w.</])/(?!/)[^\s'",;:)]+|(?<!\w)[A-Za-z]:\\[^\s'",;]+"""
+)
 
 
 @contextmanager
@@ -43,13 +50,14 @@ def job(log: str | Path, confidential: Iterable[str] = ()) -> Iterator[None]:
 
 
 def redact(text: str, confidential: Iterable[str]) -> str:
-    """Return ``text`` with every confidential string, its parts of a path and their escaped forms struck out."""
+    """Return ``text`` with every absolute path, and each part and escaped form of a confidential one, struck out."""
     secrets: set[str] = set()
     for secret in confidential:
         path = Path(secret)
         for part in (secret, path.name, path.stem, str(path.parent)):
             if len(part) > 1:
-                secrets |= {part, repr(part)[1:-1]}
+                # As Python writes text and bytes in its messages.
+                secrets |= {part, repr(part)[1:-1], ascii(part)[1:-1], repr(os.fsencode(part))[2:-1]}
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "<source>")
-    return text
+    return _ABSOLUTE_PATH.sub(lambda found: f"{found['quote'] or ''}<path>{found['quote'] or ''}", text)
