@@ -1,0 +1,78 @@
+import os
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deidpose import resources
+
+VIDEO = {"width": 1920, "height": 1080, "n_frames": 9000}
+
+
+def rules_that_ask(root: Path) -> list[str]:
+    texts = [path.read_text("utf-8") for path in sorted((root / "rules").glob("*.smk"))]
+    return sorted({name for text in texts for name in re.findall(r'(?:megabytes|minutes)\("(\w+)"', text)})
+
+
+def test_every_rule_of_the_workflow_has_its_need(root: Path) -> None:
+    asked = rules_that_ask(root)
+    assert len(asked) >= 16
+    for rule in asked:
+        assert resources.megabytes(rule, VIDEO, 1) > 0
+        assert resources.minutes(rule, VIDEO, 1) > 0
+
+
+@given(
+    rule=st.sampled_from(sorted(resources._NEEDS)),
+    width=st.integers(16, 8000),
+    height=st.integers(16, 8000),
+    n_frames=st.integers(1, 10**6),
+    attempt=st.integers(1, 3),
+)
+def test_a_larger_or_longer_video_never_needs_less(
+    rule: str, width: int, height: int, n_frames: int, attempt: int
+) -> None:
+    small = {"width": width, "height": height, "n_frames": n_frames}
+    large = {"width": width * 2, "height": height, "n_frames": n_frames * 2}
+    for ask in (resources.megabytes, resources.minutes):
+        assert ask(rule, large, attempt) >= ask(rule, small, attempt) >= 1
+        assert ask(rule, small, attempt + 1) > ask(rule, small, attempt)
+        assert isinstance(ask(rule, small, attempt), int)
+
+
+def test_numbers_that_come_as_text_are_numbers() -> None:
+    as_text = {key: str(value) for key, value in VIDEO.items()}
+    assert resources.minutes("audit", as_text, 1) == resources.minutes("audit", VIDEO, 1)
+
+
+def test_before_screening_the_bytes_stand_in_for_the_frames() -> None:
+    small, large = ({"n_bytes": n_bytes} for n_bytes in (10**6, 10**10))
+    assert resources.minutes("screen", small, 1) < resources.minutes("screen", large, 1)
+    assert resources.megabytes("screen", large, 1) < 4000
+
+
+def test_a_study_of_more_videos_needs_more() -> None:
+    assert resources.minutes("study", {"n_videos": 400}, 1) > resources.minutes("study", {"n_videos": 4}, 1)
+
+
+def test_the_size_of_a_file_that_is_gone_is_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"123")
+    assert resources.size(str(tmp_path / "a")) == 3
+    assert resources.size(str(tmp_path / "b")) == 0
+
+
+def test_the_screening_is_read_by_video_and_again_when_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "screening.tsv"
+    assert resources.read_screening(str(path)) == {}
+    path.write_text("video\tstatus\nNA\taccepted\n")
+    assert resources.read_screening(str(path)) == {"NA": {"video": "NA", "status": "accepted"}}
+    path.write_text("video\tstatus\nNA\trejected\n")
+    os.utime(path, ns=(1, 1))
+    assert resources.read_screening(str(path))["NA"]["status"] == "rejected"
+
+
+def test_an_unknown_rule_is_an_error_and_no_guess() -> None:
+    with pytest.raises(KeyError):
+        resources.megabytes("nothing", VIDEO, 1)
