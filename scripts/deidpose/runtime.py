@@ -1,17 +1,17 @@
 """Compiled networks: one runtime, OpenVINO, for ONNX and TFLite files alike."""
 
-import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-# The telemetry package of OpenVINO sends usage data unless told not to; nothing here goes out.
-os.environ.setdefault("OPENVINO_TELEMETRY_OPT_OUT", "1")
-os.environ.setdefault("OV_TELEMETRY_OPT_OUT", "1")
+# OpenVINO's telemetry package sends usage data unless a file in the home directory says no. With its import
+# refused, OpenVINO falls back to a stand-in of its own that sends nothing.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
-import openvino
+import openvino  # noqa: E402
 
 #: A network ready to run: arrays in the order of its inputs -> arrays in the order of its outputs.
 Network = Callable[..., list[np.ndarray]]

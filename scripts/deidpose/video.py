@@ -39,6 +39,8 @@ _START_CODE = b"\x00\x00\x01"
 #: x264 gives other bytes for another number of threads, so the number never follows the machine.
 _ENCODER_THREADS = "2"
 
+_SMALLEST_SIDE_PX = 32  # the smallest picture that every network takes
+
 _CONTAINER_TICK_MS = 1.0  # Matroska, as FFmpeg writes it, counts milliseconds
 
 #: ``container_ms`` of a sanitized video in which every coded picture is shown: frames match by their order.
@@ -311,6 +313,8 @@ def _screen(path: str | Path, limits: Limits, threads: int, facts: dict[str, Any
     with container:
         _read_header(container, stream, facts)
         pixels = stream.codec_context.width * stream.codec_context.height
+        if min(stream.codec_context.width, stream.codec_context.height) < _SMALLEST_SIDE_PX:
+            raise UserError(f"The picture is less than {_SMALLEST_SIDE_PX} pixels wide or high.")
         if pixels > limits.pixels:
             raise UserError(f"The picture has {pixels / 1e6:.1f} megapixels, over the limit screen.max_megapixels.")
         stated_s = (container.duration or 0) / av.time_base
@@ -323,6 +327,8 @@ def _screen(path: str | Path, limits: Limits, threads: int, facts: dict[str, Any
         raise UserError("The video ends early: the file is shorter than it says it is; copy it again.")
     assert time_base is not None
     filled = _increasing(pts)
+    if filled[0] < 0:
+        raise UserError("The video starts before time zero, which MP4 cannot store; export it again.")
     times = np.array([float(p * time_base) for p in filled])
     steps = np.diff(times)
     step = float(np.median(steps)) if len(steps) else 1 / facts.get("fps", 25.0)
