@@ -189,7 +189,6 @@ def write(table: pd.DataFrame, name: str, path: str | Path) -> None:
             lineterminator="\n",
             quoting=csv.QUOTE_MINIMAL,
             encoding="utf-8",
-            errors="surrogateescape",  # file names are bytes on Linux and need not be UTF-8
         )
     os.replace(partial, path)
 
@@ -213,6 +212,5 @@ def read(path: str | Path, name: str) -> pd.DataFrame:
         keep_default_na=False,
         na_values={c: [""] for c, d in TABLES[name].items() if d.dtype != "str"},
         encoding="utf-8",
-        encoding_errors="surrogateescape",
     )
     return check(table, name)
