@@ -216,3 +216,15 @@ def test_a_document_from_elsewhere_is_refused(restricted: Path, tmp_path: Path) 
     for path in (tmp_path / "outside.csv", restricted / "../../outside.csv", restricted / "angles/link.csv"):
         with pytest.raises(UserError, match="nothing was released"):
             release.documents(inputs(restricted) | {"angles": [str(path)]}, restricted)
+
+
+def test_a_release_that_was_moved_aside_when_the_run_was_killed_comes_back(
+    publish: Callable[..., Path], restricted: Path
+) -> None:
+    target = publish()
+    before = files(target)
+    os.replace(target, restricted / "release.retired")  # the first of the two renames, and no more
+    changed = [{**audit, "sha256": "0" * 64} for audit in audits(restricted)]
+    with pytest.raises(UserError, match="changed since its audit"):
+        publish(changed)
+    assert files(target) == before

@@ -644,3 +644,15 @@ def test_screening_counts_what_will_be_left_behind(clip: Path) -> None:
 
 def test_the_codec_has_its_own_name_and_not_that_of_a_decoder(forms: dict[str, Path]) -> None:
     assert video.screen(forms["newest.mp4"], LIMITS)[0]["codec"] == "av1"
+
+
+@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize("full_range", [False, True])
+def test_black_and_white_are_black_and_white_whatever_the_range_and_the_size(odd: bool, full_range: bool) -> None:
+    low, high = (0, 255) if full_range else (16, 235)
+    luma = np.full((40, 60), low, np.uint8)
+    luma[:, 30:] = high
+    chroma = np.full((40, 60) if odd else (20, 30), 128, np.uint8)
+    picture = video.to_bgr(video.Frame(0, 0.0, (luma, chroma, chroma), full_range, 1))
+    assert np.abs(picture[:, :28].astype(int)).max() <= 2
+    assert np.abs(picture[:, 32:].astype(int) - 255).max() <= 2

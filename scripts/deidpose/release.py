@@ -70,6 +70,8 @@ def publish(
         A masked video is not the one that was audited. The earlier release, if any, stays as it is.
     """
     staging, retired = restricted / "release.staging", restricted / "release.retired"
+    if retired.exists() and not release.exists():
+        os.replace(retired, release)  # an earlier run was killed between its two renames
     for folder in (staging, retired):
         shutil.rmtree(folder, ignore_errors=True)
     withheld_verdicts = made_with["settings"]["audit"]["withhold"]

@@ -252,13 +252,28 @@ def to_bgr(frame: Frame) -> np.ndarray:
     """
     luma, chroma_b, chroma_r = frame.planes
     if luma.shape == chroma_b.shape:
+        if not frame.full_range:  # OpenCV takes separate planes for full range ...
+            luma = cv2.LUT(luma, _WIDER_LUMA)
+            chroma_b, chroma_r = cv2.LUT(chroma_b, _WIDER_CHROMA), cv2.LUT(chroma_r, _WIDER_CHROMA)
         return np.asarray(cv2.cvtColor(cv2.merge([luma, chroma_r, chroma_b]), cv2.COLOR_YCrCb2BGR))
+    if frame.full_range:  # ... and packed ones for limited range
+        luma = cv2.LUT(luma, _NARROWER_LUMA)
+        chroma_b, chroma_r = cv2.LUT(chroma_b, _NARROWER_CHROMA), cv2.LUT(chroma_r, _NARROWER_CHROMA)
     height, width = luma.shape
     packed = np.empty((height * 3 // 2, width), np.uint8)
     packed[:height] = luma
     packed[height:].reshape(2, -1)[0] = chroma_b.ravel()
     packed[height:].reshape(2, -1)[1] = chroma_r.ravel()
     return np.asarray(cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_I420))
+
+
+def _levels(scale: float, pivot: int, offset: int) -> np.ndarray:
+    return np.clip(np.round((np.arange(256) - pivot) * scale + offset), 0, 255).astype(np.uint8)
+
+
+# ITU-T H.273: limited range has 219 steps of luma from 16 on and 224 of chroma about 128, full range 255 of each.
+_WIDER_LUMA, _WIDER_CHROMA = _levels(255 / 219, 16, 0), _levels(255 / 224, 128, 128)
+_NARROWER_LUMA, _NARROWER_CHROMA = _levels(219 / 255, 0, 16), _levels(224 / 255, 128, 128)
 
 
 # ------------------------------------------------------------------------------------------------------- screen
