@@ -20,7 +20,7 @@ try:
     config.update(settings.typed(config, SCHEMA))
     settings.validate(config, SCHEMA)
     NETWORKS = networks.load(Path(workflow.basedir) / "config/models.yaml")
-    RESULTS = config["results_dir"]
+    RESULTS = os.path.expanduser(config["results_dir"])
     VIDEOS = dataset.scan(
         config["dataset"],
         config["videos"],

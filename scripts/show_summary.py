@@ -10,6 +10,7 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 #: Angles, measures and the widths of the printed columns; the two angles of the one-video prototype.
 _ANGLES = {"left_knee": "left knee", "left_elbow": "left elbow"}
@@ -45,14 +46,15 @@ def main() -> int:
     return 0
 
 
-def _verdicts(release: Path, manifest: dict[str, object]) -> str:
-    """Return how many anonymized videos were released with which verdict, and how many were withheld."""
+def _verdicts(release: Path, manifest: dict[str, Any]) -> str:
+    """Return how many anonymized videos got which verdict, and how many were withheld."""
     verdicts = Counter(
         json.loads(path.read_text(encoding="utf-8"))["verdict"] for path in sorted(release.glob("privacy/*.json"))
     )
     counts = [f"{count} {verdict}" for verdict, count in sorted(verdicts.items())]
-    withheld = manifest.get("withheld")
-    return ", ".join([*counts, f"{len(withheld) if isinstance(withheld, list | dict) else 0} withheld"])
+    # Each withheld video is listed twice, with and without skeletons.
+    withheld = {entry["file"].removesuffix(".mp4").removesuffix("_skeleton") for entry in manifest["withheld"]}
+    return ", ".join([*counts, f"{len(withheld)} withheld"])
 
 
 if __name__ == "__main__":

@@ -121,3 +121,10 @@ def test_no_boxes_are_no_trouble() -> None:
     assert faces.covered_share(one, none).shape == (1, 0)
     assert len(faces.non_maximum_suppression(none, np.empty(0), 0.3)) == 0
     assert faces.enlarge(none, 2).shape == (0, 4)
+
+
+def test_the_corner_of_a_square_is_not_under_its_ellipse() -> None:
+    region = np.array([[0.0, 0.0, 240.0, 240.0]])
+    boxes = np.array([[100.0, 100.0, 40.0, 40.0], [2.0, 2.0, 30.0, 30.0], [100.0, 0.0, 40.0, 40.0]])
+    assert faces.under_ellipse(boxes, region)[:, 0].tolist() == [True, False, False]
+    assert not faces.under_ellipse(boxes, np.zeros((1, 4))).any()

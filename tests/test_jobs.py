@@ -141,3 +141,27 @@ def test_an_error_within_an_error_is_told_once(tmp_path: Path, capsys: pytest.Ca
     assert ending.value.code == 1
     assert capsys.readouterr().err == "The source is gone.\n"
     assert "Erika" not in (tmp_path / "job.log").read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cannot write '/data/O'Brien study/results/x.partial'",
+        "'file:/data/Jane Roe/results/x.mkv': bad",
+    ],
+)
+def test_a_path_in_quotes_is_struck_out_to_its_end(text: str) -> None:
+    cleaned = redact(text, [])
+    assert not [part for part in ("O'Brien", "Jane", "Roe", "study", "results") if part in cleaned]
+
+
+def test_every_line_of_a_log_is_cleaned_and_not_only_the_last(tmp_path: Path) -> None:
+    log = tmp_path / "Jane Roe" / "logs" / "screen" / "v1.log"
+    log.parent.mkdir(parents=True)
+    with job(log, [SOURCE]):
+        logging.getLogger("somebody").warning("reading %s", SOURCE)
+        logging.info("in %s/restricted", tmp_path / "Jane Roe")
+        warnings.warn("odd", stacklevel=1)
+    content = log.read_text(encoding="utf-8")
+    assert "odd" in content
+    assert not [part for part in ("Erika", "2024", "Jane Roe", str(tmp_path), os.getcwd()) if part in content]

@@ -224,7 +224,26 @@ def test_a_release_that_was_moved_aside_when_the_run_was_killed_comes_back(
     target = publish()
     before = files(target)
     os.replace(target, restricted / "release.retired")  # the first of the two renames, and no more
+    target.mkdir()  # as Snakemake does for the output of the job
     changed = [{**audit, "sha256": "0" * 64} for audit in audits(restricted)]
     with pytest.raises(UserError, match="changed since its audit"):
         publish(changed)
     assert files(target) == before
+
+
+def test_what_an_earlier_run_left_behind_never_reaches_the_release(
+    publish: Callable[..., Path], restricted: Path
+) -> None:
+    _write(restricted / "release.staging/videos/v1_blur.mp4", "not audited")
+    target = publish(audits(restricted, v1_blur="fail"))
+    assert "videos/v1_blur.mp4" not in files(target)
+
+
+def test_a_folder_that_cannot_be_emptied_stops_the_release(
+    publish: Callable[..., Path], restricted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(restricted / "release.staging/videos/v1_blur.mp4", "not audited")
+    monkeypatch.setattr(release.shutil, "rmtree", lambda *_, **__: None)
+    with pytest.raises((UserError, FileExistsError)):
+        publish(audits(restricted, v1_blur="fail"))
+    assert not files(restricted.parent / "release") if (restricted.parent / "release").exists() else True

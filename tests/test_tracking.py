@@ -205,7 +205,7 @@ def test_where_the_face_is_lost_for_long_the_head_takes_over() -> None:
 
 
 def test_a_pattern_on_a_shirt_is_not_masked_but_listed_for_review() -> None:
-    rows = [(frame, 292, 190, 16, 18, 0.7) for frame in range(20)]
+    rows = [(frame, 292, 190, 16, 18, 0.5) for frame in range(20)]
     faces, review = track(found(*rows), body(range(60), 300, 240))
     assert (faces["origin"] == "pose").all()
     assert sorted(review["frame"]) == list(range(20))
@@ -214,8 +214,8 @@ def test_a_pattern_on_a_shirt_is_not_masked_but_listed_for_review() -> None:
 
 
 def test_a_face_in_front_of_a_body_is_masked_when_the_detector_is_sure() -> None:
-    """A child that somebody holds is no pattern on a shirt."""
-    rows = [(frame, 292, 190, 16, 18, 0.95) for frame in range(20)]
+    """A child that somebody holds, or a therapist at a knee, is no pattern on a shirt."""
+    rows = [(frame, 292, 190, 16, 18, 0.65) for frame in range(20)]
     faces, review = track(found(*rows), body(range(60), 300, 240))
     assert review.empty
     for frame in range(20):
@@ -279,3 +279,34 @@ def test_every_detection_is_masked_or_listed_for_review_and_every_sure_one_is_ma
 def test_no_mask_lies_beyond_the_video(n_frames: int) -> None:
     faces, _ = track(found((0, 100, 100, 40, 40, 0.9)), body(range(1), 300, 240), n_frames)
     assert faces["frame"].between(0, n_frames - 1).all()
+
+
+def test_a_bare_chest_is_no_face_for_it_is_larger_than_its_head() -> None:
+    rows = [(frame, 270, 180, 60, 70, 0.8) for frame in range(20)]
+    faces, review = track(found(*rows), body(range(60), 300, 240))
+    assert (faces["origin"] == "pose").all()
+    assert len(review) == 20
+
+
+def test_a_large_spot_on_a_body_whose_head_is_not_placed_is_masked() -> None:
+    rows = [(frame, 270, 225, 60, 50, 0.8) for frame in range(20)]
+    legs = body(range(60), 300, 240, unseen=(*HEAD, "Neck", "LShoulder", "RShoulder", "LElbow", "RElbow"))
+    faces, _ = track(found(*rows), legs)
+    for frame in range(20):
+        assert masked(faces, frame, (270, 225, 60, 50))
+
+
+def test_a_head_in_the_corner_of_another_mask_gets_its_own() -> None:
+    """The corner of the square is not under the ellipse that is drawn."""
+    rows = [(frame, 400, 200, 150, 150, 0.95) for frame in range(60)]
+    people = body(range(60), 370, 270)  # the head is near (370, 180), the square begins at (355, 155)
+    faces, _ = track(found(*rows), people)
+    assert (faces["origin"] == "pose").sum() == 60
+
+
+def test_a_person_of_whom_nothing_is_placed_is_listed_for_review() -> None:
+    nothing = body(range(10), 300, 240, unseen=tuple(STANDING))
+    faces, review = track(found(), nothing)
+    assert faces.empty
+    assert sorted(review["frame"]) == list(range(10))
+    assert review["reason"].str.contains("no keypoint").all()

@@ -656,3 +656,25 @@ def test_black_and_white_are_black_and_white_whatever_the_range_and_the_size(odd
     picture = video.to_bgr(video.Frame(0, 0.0, (luma, chroma, chroma), full_range, 1))
     assert np.abs(picture[:, :28].astype(int)).max() <= 2
     assert np.abs(picture[:, 32:].astype(int) - 255).max() <= 2
+
+
+def test_timestamps_that_begin_with_a_date_are_refused(variant: Callable[..., Path]) -> None:
+    begin = 1_715_932_800_000
+    path = variant("camera.mkv", time_base=Fraction(1, 1000), pts=[begin + 33 * index for index in range(10)])
+    facts, timestamps = video.screen(path, LIMITS)
+    assert "date" in facts["reason"] or "lasts" in facts["reason"]
+    assert timestamps.empty
+
+
+def test_a_first_frame_at_a_fraction_of_a_millisecond_keeps_its_time(tmp_path: Path) -> None:
+    timestamps = pd.DataFrame(
+        {
+            "frame": range(12),
+            "pts": [6000 + 3003 * index for index in range(12)],
+            "time_base_numerator": 1,
+            "time_base_denominator": 90_000,
+        }
+    )
+    planes = (np.full((180, 320), 90, np.uint8), *[np.full((90, 160), 128, np.uint8)] * 2)
+    video.encode([planes] * 12, timestamps, look(), video.Encoding(30, "veryfast"), tmp_path / "late.mp4")
+    assert next(video.read_frames(tmp_path / "late.mp4")).time_s == pytest.approx(6000 / 90_000, abs=1e-9)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from deidpose import runtime
-from deidpose.faces import covered_share, non_maximum_suppression
+from deidpose.faces import non_maximum_suppression, under_ellipse
 from deidpose.video import Frame, to_bgr
 
 #: Of each detection the output has a cell for four by four pixels (Xu et al. 2019, arXiv 1911.03599).
@@ -109,7 +109,7 @@ def _covered(found: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     if not len(found) or not len(boxes):
         return np.zeros(len(found), bool)
     middle = np.column_stack([found[:, :2] + found[:, 2:4] / 4, found[:, 2:4] / 2])
-    return np.asarray((covered_share(middle, boxes) > 0.9).any(axis=1))
+    return np.asarray(under_ellipse(middle, boxes).any(axis=1))
 
 
 def _clipped_area(boxes: np.ndarray, size: tuple[int, int]) -> float:

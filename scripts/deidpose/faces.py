@@ -144,6 +144,19 @@ def covered_share(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.asarray(np.divide(intersection, area, out=np.zeros_like(intersection), where=area > 0))
 
 
+def under_ellipse(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """Return whether every corner of each box lies under the ellipse inscribed in each region, shape (n, m).
+
+    The ellipse is the smaller of the two shapes of a mask: what it covers, the rectangle covers too.
+    """
+    half = regions[None, :, 2:4] / 2
+    centre = regions[None, :, :2] + half
+    low, high = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:4]
+    far = np.maximum(np.abs(low - centre), np.abs(high - centre))
+    reach = np.divide(far, half, out=np.full(np.broadcast_shapes(far.shape, half.shape), np.inf), where=half > 0)
+    return np.asarray((reach**2).sum(axis=2) <= 1)
+
+
 def _intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, :2] + first[:, None, 2:4], second[None, :, :2] + second[None, :, 2:4])

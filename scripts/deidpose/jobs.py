@@ -13,8 +13,19 @@ from deidpose.errors import UserError
 
 #: A path from the root or a drive on, in quotes with all that they hold; no address, whose slashes are two.
 _ABSOLUTE_PATH = re.compile(
-    r"""(?P<quote>['"])(?:/|[A-Za-z]:\\).*?(?P=quote)|(?<![\w.</])/(?!/)[^\s'",;:)]+|(?<!\w)[A-Za-z]:\\[^\s'",;]+"""
+    r"""(?P<quote>['"])(?:file:)?(?:/|[A-Za-z]:\\).*(?P=quote)|(?<![\w.</])/(?!/)[^\s'",;:)]+|(?<!\w)[A-Za-z]:\\[^\s'",;]+"""
 )
+
+
+class _Redacting(logging.Formatter):
+    """Lines of a log, each without what is confidential."""
+
+    def __init__(self, confidential: Iterable[str]) -> None:
+        super().__init__("%(levelname)s %(message)s")
+        self.confidential = list(confidential)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record), self.confidential)
 
 
 @contextmanager
@@ -23,7 +34,8 @@ def job(log: str | Path, confidential: Iterable[str] = ()) -> Iterator[None]:
 
     A `UserError` is logged as its sentence, without a traceback. Any other exception is logged with the lines
     of code that it went through. Neither may carry a source name: every string of ``confidential``, and every
-    absolute path, is struck out. Clock times are left out of the log too.
+    absolute path, is struck out, as are the working directory and the folder of the results; the same goes for
+    every other line of the log, warnings included. Clock times are left out of the log too.
 
     Parameters
     ----------
@@ -32,7 +44,11 @@ def job(log: str | Path, confidential: Iterable[str] = ()) -> Iterator[None]:
     confidential : strings
         Paths and names that must not be written, such as the path of the source video.
     """
-    logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format="%(levelname)s %(message)s", force=True)
+    results = str(log).split("/logs/", maxsplit=1)[0]
+    confidential = [*confidential, os.getcwd(), results, os.path.abspath(results)]
+    handler = logging.FileHandler(log, mode="w", encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(_Redacting(confidential))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     logging.captureWarnings(True)
     try:
         yield

@@ -70,10 +70,13 @@ def publish(
         A masked video is not the one that was audited. The earlier release, if any, stays as it is.
     """
     staging, retired = restricted / "release.staging", restricted / "release.retired"
-    if retired.exists() and not release.exists():
-        os.replace(retired, release)  # an earlier run was killed between its two renames
+    if retired.exists() and not _holds_files(release):
+        # An earlier run was killed between its two renames; Snakemake has since made an empty folder.
+        shutil.rmtree(release, ignore_errors=True)
+        os.replace(retired, release)
     for folder in (staging, retired):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(folder)
     withheld_verdicts = made_with["settings"]["audit"]["withhold"]
     withheld = []
     videos: dict[str, Path] = {}
@@ -105,6 +108,9 @@ def publish(
         **made_with,
     }
     (staging / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    found = {path.relative_to(staging).as_posix() for path in staging.rglob("*") if path.is_file()}
+    if found != {*files, "manifest.json"}:
+        raise UserError("The folder of the new release holds files that do not belong there; nothing was released.")
     # Two renames: at every moment the release is the old one, missing, or the new one, and always whole.
     if release.exists():
         os.replace(release, retired)
@@ -112,9 +118,15 @@ def publish(
     shutil.rmtree(retired, ignore_errors=True)
 
 
+def _holds_files(folder: Path) -> bool:
+    return any(path.is_file() for path in folder.rglob("*"))
+
+
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
+    except FileExistsError:
+        raise
     except OSError:  # a file system without hard links
         shutil.copyfile(source, target)
 

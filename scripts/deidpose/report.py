@@ -248,7 +248,12 @@ def _summary_rows(summary: pd.DataFrame) -> list[dict[str, Any]]:
             "method": method,
             "basis": basis,
             "angle": angle,
-            "n_videos": measured[method, angle, "mae_deg", basis]["n_videos"],
+            # Of a person whom a method lost there is a share of lost frames, and no difference.
+            "n_videos": max(
+                measured[method, angle, measure, basis]["n_videos"]
+                for measure in _MEASURES
+                if (method, angle, measure, basis) in measured
+            ),
             "cells": [_cell(measured.get((method, angle, measure, basis)), basis) for measure in _MEASURES],
         }
         for method, basis, angle in keys

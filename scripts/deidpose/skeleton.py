@@ -34,6 +34,9 @@ COLOURS: tuple[tuple[int, int, int], ...] = (
     (0, 0, 255), (0, 255, 255), (0, 255, 255), (0, 255, 255),
 )  # fmt: skip
 
+#: Keypoints that BlazePose does not have: the middle between two that it has.
+MIDPOINTS: tuple[tuple[str, str, str], ...] = (("Neck", "LShoulder", "RShoulder"), ("MidHip", "LHip", "RHip"))
+
 #: BODY_25 name -> BlazePose landmark (Bazarevsky et al. 2020, arXiv 2006.10204, figure 3).
 BLAZEPOSE: dict[str, int] = {
     "Nose": 0, "RShoulder": 12, "RElbow": 14, "RWrist": 16, "LShoulder": 11, "LElbow": 13, "LWrist": 15,
@@ -61,7 +64,7 @@ def from_blazepose(landmarks: np.ndarray) -> np.ndarray:
     body = np.full((len(BODY_25), 3), np.nan)
     for name, landmark in BLAZEPOSE.items():
         body[INDEX[name]] = landmarks[landmark]
-    for middle, left, right in (("Neck", "LShoulder", "RShoulder"), ("MidHip", "LHip", "RHip")):
+    for middle, left, right in MIDPOINTS:
         pair = body[[INDEX[left], INDEX[right]]]
         body[INDEX[middle], :2] = pair[:, :2].mean(axis=0)
         body[INDEX[middle], 2] = pair[:, 2].min()

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from deidpose import skeleton, tables
-from deidpose.faces import covered_share, enlarge
+from deidpose.faces import covered_share, enlarge, under_ellipse
 
 #: A detection belongs to a track when its centre has moved by less than this many box sides a frame ...
 _LARGEST_STEP = 0.6
@@ -18,7 +18,8 @@ _LARGEST_JUMP = 2.0
 _LARGEST_GROWTH = 2.0
 #: So many detections of one track are a face, however unsure each of them is.
 _SUSTAINED = 5
-#: A face-like spot on a body, away from the head of that body, is masked only when the detector is this sure.
+#: A face-like spot on a body, away from its head and larger than that head, is masked only when the detector is
+#: this sure: it would be a face much nearer to the camera, which detectors do not doubt. A bare chest is less.
 _SURE_ON_BODY = 0.9
 #: A face is not larger than this many times the head that it belongs to.
 _LARGEST_FACE_OVER_HEAD = 1.3
@@ -38,8 +39,6 @@ _HEAD_OVER = {
 _HEAD_KEYPOINTS = ("Nose", "REye", "LEye", "REar", "LEar")
 #: Side of the masked square over the height of the head: room for the error of the keypoints and for hair.
 _HEAD_ROOM = 1.4
-#: A head needs no mask of its own where this much of it lies under the mask of a detected face.
-_COVERED = 0.9
 
 
 class Track(NamedTuple):
@@ -80,18 +79,19 @@ def track_faces(
     faces : DataFrame
         The table ``faces``: the regions to mask, already enlarged.
     review : DataFrame
-        The table ``review``: frames in which a person is seen and only the upper body could be masked, and
-        detections that the pose contradicts, which were not masked.
+        The table ``review``: frames in which a person is seen and only the upper body, or nothing, could be
+        masked, and detections that the pose contradicts, which were not masked.
     """
     max_gap = round(settings["max_gap_s"] * frame_rate)
     hold = round(settings["hold_s"] * frame_rate)
-    heads, unplaced = pose_heads(keypoints)
+    heads, unplaced = pose_heads(keypoints, size)
     bodies = _bodies(keypoints)
     faces, doubtful = [], []
     for track in link(detections, max_gap):
-        supported = _supported(track, heads)
-        contradicted = ~supported & _on_a_body(track, bodies)
-        if contradicted.mean() > 0.5 and track.scores.max() < _SURE_ON_BODY:
+        on_body, too_large = _on_a_body(track, bodies, heads)
+        contradicted = on_body & ~_supported(track, heads)
+        enough = _SURE_ON_BODY if too_large.mean() > 0.5 else settings["track_score"]
+        if contradicted.mean() > 0.5 and track.scores.max() < enough:
             doubtful.append(track)
         elif track.scores.max() >= settings["track_score"] or len(track.frames) >= _SUSTAINED:
             faces.append(fill(track, max_gap, hold, n_frames))
@@ -210,26 +210,44 @@ def _supported(track: Track, heads: Mapping[int, Track]) -> np.ndarray:
     return supported
 
 
-def _bodies(keypoints: pd.DataFrame) -> dict[int, np.ndarray]:
-    """Return by frame the boxes around everyone's trunk and legs, shape (n, 4)."""
+def _bodies(keypoints: pd.DataFrame) -> dict[int, list[tuple[int, np.ndarray]]]:
+    """Return by frame everyone's number and the box around their trunk and legs."""
     below = ("Neck", "LShoulder", "RShoulder", "LHip", "RHip", "LKnee", "RKnee", "LAnkle", "RAnkle")
     rows = keypoints[keypoints["keypoint"].isin(below)]
     low_high = rows.groupby(["frame", "person"])[["x_px", "y_px"]].agg(["min", "max"]).dropna()
-    frames = low_high.index.get_level_values("frame").to_numpy()
-    x0, x1, y0, y1 = low_high.to_numpy(float).T.reshape(4, -1)
-    boxes = np.column_stack([x0, y0, x1 - x0, y1 - y0])
-    return {int(frame): boxes[frames == frame] for frame in np.unique(frames)}
+    bodies: dict[int, list[tuple[int, np.ndarray]]] = {}
+    for (frame, person), (x0, x1, y0, y1) in zip(low_high.index, low_high.to_numpy(float), strict=True):
+        bodies.setdefault(int(frame), []).append((int(person), np.array([x0, y0, x1 - x0, y1 - y0])))
+    return bodies
 
 
-def _on_a_body(track: Track, bodies: Mapping[int, np.ndarray]) -> np.ndarray:
-    """Return, for every frame of a track, whether the centre of its box lies on somebody's trunk or legs."""
-    on_body = np.zeros(len(track.frames), bool)
+def _on_a_body(
+    track: Track, bodies: Mapping[int, list[tuple[int, np.ndarray]]], heads: Mapping[int, Track]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for every frame of a track, whether it lies on a body, and is too large to belong there.
+
+    It lies on a body when the centre of its box is on somebody's trunk or legs; it is too large when the heads of
+    all those people are placed and smaller than a face of that size needs.
+    """
+    on_body, too_large = np.zeros((2, len(track.frames)), bool)
     for index, frame in enumerate(track.frames):
-        boxes = bodies.get(int(frame))
-        if boxes is not None:
-            offset = track.boxes[index, :2] + track.boxes[index, 2:4] / 2 - boxes[:, :2]
-            on_body[index] = bool(((offset >= 0) & (offset <= boxes[:, 2:4])).all(axis=1).any())
-    return on_body
+        face = track.boxes[index]
+        owners = []
+        for person, box in bodies.get(int(frame), []):
+            offset = face[:2] + face[2:4] / 2 - box[:2]
+            if ((offset >= 0) & (offset <= box[2:4])).all():
+                owners.append(person)
+        sides = [_side_of_head(heads.get(person), int(frame)) for person in owners]
+        on_body[index] = bool(owners)
+        too_large[index] = bool(owners) and max(face[2:4]) > max(sides) * _LARGEST_FACE_OVER_HEAD
+    return on_body, too_large
+
+
+def _side_of_head(head: Track | None, frame: int) -> float:
+    """Return the height of a head in one frame, in pixels; infinite where it is not placed."""
+    if head is None or frame not in head.frames:
+        return float("inf")
+    return float(head.boxes[np.searchsorted(head.frames, frame), 2]) / _HEAD_ROOM
 
 
 def _not_masked(doubtful: list[Track]) -> pd.DataFrame:
@@ -241,8 +259,15 @@ def _not_masked(doubtful: list[Track]) -> pd.DataFrame:
     return tables.check(pd.DataFrame(rows, columns=list(tables.TABLES["review"])), "review")
 
 
-def pose_heads(keypoints: pd.DataFrame) -> tuple[dict[int, Track], pd.DataFrame]:
+def pose_heads(keypoints: pd.DataFrame, size: tuple[int, int]) -> tuple[dict[int, Track], pd.DataFrame]:
     """Place everyone's head from their keypoints.
+
+    Parameters
+    ----------
+    keypoints : DataFrame
+        The table ``keypoints``.
+    size : tuple of int
+        Width and height of the picture, in pixels.
 
     Returns
     -------
@@ -250,7 +275,7 @@ def pose_heads(keypoints: pd.DataFrame) -> tuple[dict[int, Track], pd.DataFrame]
         By person: the square around the head. Where neither the head nor the neck is seen, the square around the
         upper half of what is seen.
     review : DataFrame
-        The table ``review``: those last.
+        The table ``review``: those last, and people of whom nothing is seen well enough to be placed.
     """
     heads: dict[int, Track] = {}
     review = []
@@ -264,6 +289,8 @@ def pose_heads(keypoints: pd.DataFrame) -> tuple[dict[int, Track], pd.DataFrame]
         for frame, points in zip(frames, body, strict=True):
             box, score, sure = _head(points)
             if box is None:
+                whole = (0.0, 0.0, float(size[0]), float(size[1]))
+                review.append((int(frame), "a person is seen, but no keypoint is sure enough: not masked", *whole))
                 continue
             boxes.append(box)
             scores.append(score)
@@ -319,8 +346,7 @@ def _uncovered(track: Track, faces: list[Track]) -> Track:
     for face in faces:
         _, mine, theirs = np.intersect1d(track.frames, face.frames, return_indices=True)
         for head, mask in zip(mine, theirs, strict=True):
-            if covered_share(middle[[head]], face.boxes[[mask]])[0, 0] >= _COVERED:
-                needed[head] = False
+            needed[head] &= not under_ellipse(middle[[head]], face.boxes[[mask]])[0, 0]
     return Track(*(values[needed] for values in track))
 
 

@@ -39,6 +39,7 @@ _START_CODE = b"\x00\x00\x01"
 #: x264 gives other bytes for another number of threads, so the number never follows the machine.
 _ENCODER_THREADS = "2"
 
+_LATEST_START_S = 3600  # no cut or delay explains more
 _SMALLEST_SIDE_PX = 32  # the smallest picture that every network takes
 
 _CONTAINER_TICK_MS = 1.0  # Matroska, as FFmpeg writes it, counts milliseconds
@@ -344,6 +345,9 @@ def _screen(path: str | Path, limits: Limits, threads: int, facts: dict[str, Any
     filled = _increasing(pts)
     if filled[0] < 0:
         raise UserError("The video starts before time zero, which MP4 cannot store; export it again.")
+    if filled[0] * time_base > _LATEST_START_S:
+        # Cameras that stream count from 1970: the date would stand in every table of the release.
+        raise UserError("The timestamps begin with a date instead of zero; export the video again.")
     times = np.array([float(p * time_base) for p in filled])
     steps = np.diff(times)
     step = float(np.median(steps)) if len(steps) else 1 / facts.get("fps", 25.0)
@@ -705,6 +709,8 @@ def _encode(
         "movflags": "+faststart",
         "empty_hdlr_name": "1",
         "video_track_timescale": str(time_base.denominator),
+        # The edit list, which holds the time of the first frame, is in this unit: milliseconds if nothing is said.
+        "movie_timescale": str(time_base.denominator),
     }
     span = (pts[-1] - pts[0]) * time_base
     rate = Fraction(len(pts) - 1) / span if span else Fraction(25)

@@ -18,12 +18,14 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         (["dataset={tmp}", "methods=[blurr]"], "methods"),
         (["dataset={tmp}", "encode={{crf: 99}}"], "encode.crf"),
         (["dataset={tmp}", "pose={{backend: alphapose}}"], "pose.backend"),
-        (["dataset={tmp}", "videos={tmp}/none.tsv"], "holds no videos"),
+        (["dataset={tmp}/one", "videos={tmp}/none.tsv"], "cannot be read"),
     ],
 )
 def test_a_mistake_in_the_settings_is_told_in_a_sentence(
     snakemake: Run, tmp_path: Path, arguments: list[str], sentence: str
 ) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / ("video.mp4" if any("one" in argument for argument in arguments) else "notes.txt")).touch()
     filled = [argument.format(tmp=tmp_path) for argument in arguments]
     done = snakemake("--config", *filled, f"results_dir={tmp_path}/results", "--dry-run")
     assert done.returncode != 0

@@ -371,6 +371,9 @@ def _table(
     x, y, confidence = body[..., 0], body[..., 1], body[..., 2]
     inside = (x >= 0) & (x <= size[1]) & (y >= 0) & (y <= size[0])
     unseen = ~(inside & (confidence >= min_confidence))
+    for middle, left, right in skeleton.MIDPOINTS:
+        ends = unseen[:, [skeleton.INDEX[left], skeleton.INDEX[right]]]
+        unseen[:, skeleton.INDEX[middle]] |= ends.any(axis=1)
     x[unseen], y[unseen] = np.nan, np.nan
     return pd.DataFrame(
         {
