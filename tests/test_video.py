@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TAGS, write_video
 
+from clips import TAGS, write_video
 from deidpose import video
 from deidpose.errors import UserError
 
