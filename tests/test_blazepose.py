@@ -146,6 +146,6 @@ def test_a_single_frame_is_enough(estimate: Estimate, frames: list[Frame]) -> No
 @pytest.mark.parametrize("count", [0, 4])
 def test_where_nobody_is_the_table_is_empty(count: int, estimate: Estimate) -> None:
     planes = (np.full((240, 320), 90, np.uint8), *[np.full((120, 160), 128, np.uint8)] * 2)
-    found = estimate([Frame(index, index / 30, planes, False, 1) for index in range(count)])
+    found = estimate([Frame(index, index / 30, planes, False) for index in range(count)])
     assert found.empty
     tables.check(found, "keypoints")

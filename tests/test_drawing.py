@@ -9,7 +9,7 @@ from deidpose.video import Frame, to_bgr
 
 def grey(index: int = 0, odd: bool = False, full_range: bool = False) -> Frame:
     half = (240, 320) if odd else (120, 160)
-    return Frame(index, 0.0, (np.full((240, 320), 90, np.uint8), *[np.full(half, 128, np.uint8)] * 2), full_range, 1)
+    return Frame(index, 0.0, (np.full((240, 320), 90, np.uint8), *[np.full(half, 128, np.uint8)] * 2), full_range)
 
 
 def table(positions: dict[str, tuple[float, float]], frame: int = 0, person: int = 0) -> pd.DataFrame:

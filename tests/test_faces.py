@@ -60,7 +60,7 @@ def test_a_face_near_the_edge_of_a_picture_of_any_size_is_found_in_place(
 
 
 def test_no_faces_and_no_frames_give_an_empty_table(models: dict[str, Path]) -> None:
-    grey = Frame(0, 0.0, (np.full((96, 96), 90, np.uint8), *[np.full((48, 48), 128, np.uint8)] * 2), False, 1)
+    grey = Frame(0, 0.0, (np.full((96, 96), 90, np.uint8), *[np.full((48, 48), 128, np.uint8)] * 2), False)
     for given_frames in ([], [grey, grey]):
         table = faces.detect(given_frames, models["yunet"], 0.3)
         assert list(table.columns) == list(tables.TABLES["detections"])

@@ -25,7 +25,7 @@ def textured(height: int = 96, width: int = 128, odd: bool = False, full_range: 
     random = np.random.default_rng(5)
     half = (height, width) if odd else (height // 2, width // 2)
     planes = tuple(random.integers(40, 220, shape).astype(np.uint8) for shape in ((height, width), half, half))
-    return Frame(0, 0.0, planes, full_range, 1)  # type: ignore[arg-type]
+    return Frame(0, 0.0, planes, full_range)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", masks.METHODS)

@@ -13,7 +13,7 @@ def frames() -> list[Frame]:
     luma = np.full((240, 320), 16, np.uint8)
     luma[60:100, 100:140] = 235
     grey = np.full((120, 160), 128, np.uint8)
-    return [Frame(index, index / 30, (luma, grey, grey), False, 2) for index in range(100)]
+    return [Frame(index, index / 30, (luma, grey, grey), False) for index in range(100)]
 
 
 def listed(*indices: int) -> pd.DataFrame:

@@ -653,7 +653,7 @@ def test_black_and_white_are_black_and_white_whatever_the_range_and_the_size(odd
     luma = np.full((40, 60), low, np.uint8)
     luma[:, 30:] = high
     chroma = np.full((40, 60) if odd else (20, 30), 128, np.uint8)
-    picture = video.to_bgr(video.Frame(0, 0.0, (luma, chroma, chroma), full_range, 1))
+    picture = video.to_bgr(video.Frame(0, 0.0, (luma, chroma, chroma), full_range))
     assert np.abs(picture[:, :28].astype(int)).max() <= 2
     assert np.abs(picture[:, 32:].astype(int) - 255).max() <= 2
 

@@ -28,7 +28,7 @@ def draw_skeletons(frames: Iterable[Frame], keypoints: pd.DataFrame) -> Iterator
     positions = keypoints[["x_px", "y_px"]].to_numpy(float).reshape(-1, n_keypoints, 2)
     numbers = keypoints["frame"].to_numpy()[::n_keypoints]
     for frame in frames:
-        people = positions[numbers == frame.index]
+        people = positions[slice(*np.searchsorted(numbers, [frame.index, frame.index + 1]))]
         yield _draw(frame, people) if len(people) else frame.planes
 
 

@@ -245,9 +245,11 @@ def _on_a_body(
 
 def _side_of_head(head: Track | None, frame: int) -> float:
     """Return the height of a head in one frame, in pixels; infinite where it is not placed."""
-    if head is None or frame not in head.frames:
+    if head is None:
         return float("inf")
-    return float(head.boxes[np.searchsorted(head.frames, frame), 2]) / _HEAD_ROOM
+    index = int(np.searchsorted(head.frames, frame))
+    placed = index < len(head.frames) and head.frames[index] == frame
+    return float(head.boxes[index, 2]) / _HEAD_ROOM if placed else float("inf")
 
 
 def _not_masked(doubtful: list[Track]) -> pd.DataFrame:

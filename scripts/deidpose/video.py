@@ -59,7 +59,6 @@ class Frame(NamedTuple):
     time_s: float
     planes: tuple[np.ndarray, np.ndarray, np.ndarray]
     full_range: bool
-    colorspace: int
 
 
 class Layout(NamedTuple):
@@ -139,7 +138,7 @@ def read_frames(path: str | Path, timestamps: pd.DataFrame | None = None, thread
     """
     for index, time_s, frame, _ in _decode_listed(path, timestamps, threads):
         planes, full_range = _planes(frame)
-        yield Frame(index, time_s, planes, full_range, int(frame.colorspace))
+        yield Frame(index, time_s, planes, full_range)
 
 
 def _decode_listed(
@@ -328,11 +327,7 @@ def _screen(path: str | Path, limits: Limits, threads: int, facts: dict[str, Any
     container, stream = open_video(path, threads)
     with container:
         _read_header(container, stream, facts)
-        pixels = stream.codec_context.width * stream.codec_context.height
-        if min(stream.codec_context.width, stream.codec_context.height) < _SMALLEST_SIDE_PX:
-            raise UserError(f"The picture is less than {_SMALLEST_SIDE_PX} pixels wide or high.")
-        if pixels > limits.pixels:
-            raise UserError(f"The picture has {pixels / 1e6:.1f} megapixels, over the limit screen.max_megapixels.")
+        _check_size(stream.codec_context.width, stream.codec_context.height, limits)
         stated_s = (container.duration or 0) / av.time_base
         if stated_s > limits.duration_s:
             raise UserError(f"The video lasts {stated_s / 60:.0f} minutes, over screen.max_duration_minutes.")
@@ -382,6 +377,14 @@ def _read_header(container: InputContainer, stream: VideoStream, facts: dict[str
         facts["fps"] = float(stream.average_rate)
 
 
+def _check_size(width: int, height: int, limits: Limits) -> None:
+    if min(width, height) < _SMALLEST_SIDE_PX:
+        raise UserError(f"The picture is less than {_SMALLEST_SIDE_PX} pixels wide or high.")
+    if width * height > limits.pixels:
+        megapixels = width * height / 1e6
+        raise UserError(f"The picture has {megapixels:.1f} megapixels, over the limit screen.max_megapixels.")
+
+
 def _decode_all(
     container: InputContainer, stream: VideoStream, limits: Limits, facts: dict[str, Any]
 ) -> list[int | None]:
@@ -404,6 +407,7 @@ def _decode_all(
                 if not pts:
                     facts["rotation_deg"] = rotation_deg(frame)
                     size = (frame.width, frame.height)
+                    _check_size(*size, limits)  # the stream may be larger than its container says
                     turned = orientation(frame)[0]
                     facts["width"], facts["height"] = size[::-1] if turned else size
                 if (frame.width, frame.height) != size:

@@ -66,6 +66,7 @@ class Sight(NamedTuple):
 @dataclass
 class _Person:
     sights: dict[int, Sight]
+    last: int  # the latest frame among them; looking for it would cost more with every frame
     number: int = -1  # given when the whole video is known
 
 
@@ -145,7 +146,7 @@ def _follow(picture: np.ndarray, index: int, people: list[_Person], networks: _N
     """Add to everyone seen in the last few frames where they are in frame ``index``."""
     found: list[tuple[float, _Person, Sight]] = []
     for person in people:
-        last = max(person.sights)
+        last = person.last
         patience = n_patient if len(person.sights) >= _FEWEST_FOR_PATIENCE else 1
         if not index - patience <= last < index:
             continue
@@ -157,6 +158,7 @@ def _follow(picture: np.ndarray, index: int, people: list[_Person], networks: _N
     for _, person, sight in found:
         if _same(sight, index, people) is None:
             person.sights[index] = sight
+            person.last = index
 
 
 def _search(
@@ -181,7 +183,7 @@ def _search(
         if sight is None or any(_is_same(sight, other) for other in known):
             continue
         known.append(sight)
-        newcomer = _Person({last: sight})
+        newcomer = _Person({last: sight}, last)
         met: _Person | None = None
         for picture, index in zip(pictures[-2::-1], indices[-2::-1], strict=True):
             back = _look(picture, _next_region(newcomer.sights[index + 1]), networks)
@@ -191,8 +193,8 @@ def _search(
             if met is not None:
                 break
             newcomer.sights[index] = back
-        if met is not None and max(met.sights) < min(newcomer.sights):
-            met.sights |= newcomer.sights  # found again, further on than where they were lost
+        if met is not None and met.last < min(newcomer.sights):
+            _merge(met, newcomer)  # found again, further on than where they were lost
         else:
             _admit(newcomer, people, n_remembered)
 
@@ -212,7 +214,7 @@ def _admit(newcomer: _Person, people: list[_Person], n_remembered: int) -> None:
     here = newcomer.sights[first].region
     best: tuple[float, _Person] | None = None
     for person in people:
-        lost = max(person.sights)
+        lost = person.last
         there = person.sights[lost].region
         gap = (first - lost) / n_remembered
         if not 0 < gap <= 1 or not 0.6 < here.side / there.side < 1.67:
@@ -223,7 +225,12 @@ def _admit(newcomer: _Person, people: list[_Person], n_remembered: int) -> None:
     if best is None:
         people.append(newcomer)
     else:
-        best[1].sights |= newcomer.sights
+        _merge(best[1], newcomer)
+
+
+def _merge(person: _Person, later: _Person) -> None:
+    person.sights |= later.sights
+    person.last = later.last
 
 
 def _distance(first: Sight, second: Sight) -> float:
