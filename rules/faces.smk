@@ -20,6 +20,7 @@ rule detect_faces:
         runtime=minutes("detect_faces"),
     params:
         score_threshold=config["faces"]["score_threshold"],
+        thorough_interval_s=config["faces"]["thorough_interval_s"],
         precision=config["pose"]["precision"],
         code=code("detect_faces"),
     script:
@@ -31,9 +32,11 @@ rule track_faces:
     input:
         detections=f"{RESTRICTED}/detections/{{video}}.parquet",
         keypoints=f"{RESTRICTED}/keypoints/{{video}}_original.parquet",
+        cuts=f"{RESTRICTED}/cuts/{{video}}.parquet",
         screening=f"{RESTRICTED}/screened/{{video}}.tsv",
     output:
         faces=f"{RESTRICTED}/faces/{{video}}.parquet",
+        heads=f"{RESTRICTED}/heads/{{video}}.parquet",
         review=f"{RESTRICTED}/review/{{video}}.csv",
     log:
         f"{LOGS}/track_faces/{{video}}.log",

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     facts = tables.read(snakemake.input.screening, "screening").iloc[0]
-    faces, review = tracking.track_faces(
+    tracked = tracking.track_faces(
         tables.read(snakemake.input.detections, "detections"),
         tables.read(snakemake.input.keypoints, "keypoints"),
+        tables.read(snakemake.input.cuts, "cuts"),
         int(facts["n_frames"]),
         float(facts["fps"]),
         (int(facts["width"]), int(facts["height"])),
@@ -21,10 +22,11 @@ with job(snakemake.log[0]):
     )
     logging.info(
         "%d regions in %d of %d frames; %d places to review",
-        len(faces),
-        faces["frame"].nunique(),
+        len(tracked.faces),
+        tracked.faces["frame"].nunique(),
         facts["n_frames"],
-        len(review),
+        len(tracked.review),
     )
-    tables.write(faces, "faces", snakemake.output.faces)
-    tables.write(review, "review", snakemake.output.review)
+    tables.write(tracked.faces, "faces", snakemake.output.faces)
+    tables.write(tracked.heads, "heads", snakemake.output.heads)
+    tables.write(tracked.review, "review", snakemake.output.review)

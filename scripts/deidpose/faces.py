@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from deidpose import runtime, tables
-from deidpose.video import Frame, to_bgr
+from deidpose.video import Frame, chunks, to_bgr
 
 #: Strides of the three levels of YuNet (Wu et al. 2023, Machine Intelligence Research 20:656-665).
 _STRIDES = (8, 16, 32)
@@ -23,6 +23,19 @@ _SAME_FACE_IOU = 0.3
 _TRAINED_SIDE_PX = 300
 #: Smaller faces on a reduced level are found at the level above it, with fewer false alarms.
 _SMALLEST_WHEN_REDUCED_PX = 100
+#: Below about 16 pixels it finds many more faces in an enlarged picture, and is surer of them; enlarged too far, it
+#: takes texture for faces. (Largest scale, largest number of pixels of the enlarged picture), the larger scale counts.
+_ENLARGED = ((2.0, 1.1e6),)
+_THOROUGHLY_ENLARGED = ((2.0, 9e6), (3.0, 2.5e6))
+#: What only a thorough search finds must score this much: it sees more that is no face, too.
+_THOROUGH_SCORE = 0.5
+#: Such a face is followed in a window of this many times its side, at this size of the network's input.
+_WINDOW_OVER_FACE = 4.0
+_WINDOW_PX = 192
+#: At most this many frames are held in memory at once.
+_LONGEST_CHUNK = 30
+#: A face is as wide as it is high when it is seen from the side, ear to nose; its box may not be.
+_ROUND = 0.8
 
 
 class YuNet:
@@ -38,13 +51,22 @@ class YuNet:
         Size of the pictures, in pixels.
     threads, precision
         See `runtime.compile_network`.
+    scale : float
+        Scale of the largest level; the next ones are half, a quarter ... of it.
     """
 
-    def __init__(self, model: str | Path, height: int, width: int, threads: int = 1, precision: str = "f32") -> None:
+    def __init__(
+        self,
+        model: str | Path,
+        height: int,
+        width: int,
+        threads: int = 1,
+        precision: str = "f32",
+        scale: float = 1.0,
+    ) -> None:
         self.size = (height, width)
         self.levels: list[tuple[float, tuple[int, int], runtime.Network]] = []
-        scale = 1.0
-        while scale == 1.0 or min(height, width) * scale >= _TRAINED_SIDE_PX:
+        while not self.levels or min(height, width) * scale >= _TRAINED_SIDE_PX:
             rows, columns = (-(-round(side * scale) // 32) * 32 for side in (height, width))
             network = runtime.compile_network(model, (1, 3, rows, columns), threads, precision)
             self.levels.append((scale, (rows, columns), network))
@@ -66,27 +88,35 @@ class YuNet:
         """
         found = []
         height, width = self.size
-        for scale, (rows, columns), network in self.levels:
+        for level, (scale, (rows, columns), network) in enumerate(self.levels):
             padded = np.zeros((rows, columns, 3), np.uint8)
             if scale == 1.0:
                 padded[:height, :width] = picture
             else:
                 target = (round(width * scale), round(height * scale))
-                padded[: target[1], : target[0]] = cv2.resize(picture, target, interpolation=cv2.INTER_AREA)
-            outputs = network(cv2.dnn.blobFromImage(padded))
-            level = _decode_yunet(outputs, rows, columns, threshold)
-            if scale < 1.0:
-                level = level[level[:, 2:4].max(axis=1) >= _SMALLEST_WHEN_REDUCED_PX]
-            level[:, :4] /= scale
-            found.append(level)
-        faces = np.concatenate(found)
-        return np.asarray(faces[non_maximum_suppression(faces[:, :4], faces[:, 4], _SAME_FACE_IOU)])
+                how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+                padded[: target[1], : target[0]] = cv2.resize(picture, target, interpolation=how)
+            faces = _decode_yunet(network(cv2.dnn.blobFromImage(padded)), rows, columns, threshold)
+            if level:
+                faces = faces[faces[:, 2:4].max(axis=1) >= _SMALLEST_WHEN_REDUCED_PX]
+            faces[:, :4] /= scale
+            found.append(faces)
+        return _best(np.concatenate(found))
 
 
 def detect(
-    frames: Iterable[Frame], model: str | Path, threshold: float, threads: int = 1, precision: str = "f32"
+    frames: Iterable[Frame],
+    model: str | Path,
+    threshold: float,
+    thorough_every: int,
+    threads: int = 1,
+    precision: str = "f32",
 ) -> pd.DataFrame:
     """Find the faces in every frame of a video.
+
+    Every frame is searched upright. One frame in ``thorough_every`` is also searched enlarged, and turned by 90, 180
+    and 270 degrees. What only that finds (a face of a dozen pixels, somebody who lies on a couch) is followed from
+    there, forward and backward, in a window that is enlarged and turned alike.
 
     Parameters
     ----------
@@ -96,21 +126,102 @@ def detect(
         See `YuNet`.
     threshold : float
         Lowest score, 0..1, that counts.
+    thorough_every : int
+        Frames between thorough searches.
 
     Returns
     -------
     DataFrame
         The table ``detections``, by frame, best first.
     """
-    detector: YuNet | None = None
     rows: list[tuple[float, ...]] = []
-    for frame in frames:
-        picture = to_bgr(frame)
-        if detector is None:
-            height, width = picture.shape[:2]
-            detector = YuNet(model, height, width, threads, precision)
-        rows += [(frame.index, *face) for face in detector.detect(picture, threshold)]
+    upright: YuNet | None = None
+    for chunk in chunks(frames, max(1, min(thorough_every, _LONGEST_CHUNK))):
+        pictures = [to_bgr(frame) for frame in chunk]
+        if upright is None:
+            height, width = pictures[0].shape[:2]
+            scale = _scale(height, width, _ENLARGED)
+            upright = YuNet(model, height, width, threads, precision, scale)
+            sideways = YuNet(model, width, height, threads, precision, scale)
+            enlarged = YuNet(model, height, width, threads, precision, _scale(height, width, _THOROUGHLY_ENLARGED))
+            thorough = (enlarged, sideways, upright, sideways)
+            window = YuNet(model, _WINDOW_PX, _WINDOW_PX, threads, precision)
+        found = [upright.detect(picture, threshold) for picture in pictures]
+        middle = len(chunk) // 2
+        for quarter_turns, detector in enumerate(thorough):
+            turned = detector.detect(np.ascontiguousarray(np.rot90(pictures[middle], quarter_turns)), _THOROUGH_SCORE)
+            for face in _turned_back(turned, quarter_turns, pictures[middle].shape[:2]):
+                if _is_new(face, found[middle]):
+                    _follow(face, quarter_turns, pictures, middle, found, window, threshold)
+        rows += [(frame.index, *face) for frame, faces in zip(chunk, found, strict=True) for face in _best(faces)]
     return tables.check(pd.DataFrame(rows, columns=list(tables.TABLES["detections"])), "detections")
+
+
+def _scale(height: int, width: int, bounds: Iterable[tuple[float, float]]) -> float:
+    """Return how much a picture is to be enlarged."""
+    return max(1.0, *(min(largest, float(np.sqrt(pixels / (height * width)))) for largest, pixels in bounds))
+
+
+def _is_new(face: np.ndarray, known: np.ndarray) -> bool:
+    overlap = intersection_over_union(face[None, :4], known[:, :4])
+    return bool(overlap.max(initial=0.0) <= _SAME_FACE_IOU)
+
+
+def _follow(
+    face: np.ndarray,
+    quarter_turns: int,
+    pictures: list[np.ndarray],
+    start: int,
+    found: list[np.ndarray],
+    window: YuNet,
+    threshold: float,
+) -> None:
+    """Add a face, and where it is found in the pictures before and after its own, to what is found in each."""
+    found[start] = np.vstack([found[start], face])
+    for steps in (range(start + 1, len(pictures)), range(start - 1, -1, -1)):
+        last = face
+        for index in steps:
+            seen = _look(pictures[index], last, quarter_turns, window, threshold)
+            if seen is not None:
+                last = seen
+                found[index] = np.vstack([found[index], seen])
+
+
+def _look(
+    picture: np.ndarray, face: np.ndarray, quarter_turns: int, window: YuNet, threshold: float
+) -> np.ndarray | None:
+    """Return the surest face in the window around a face; None where there is none."""
+    side = float(face[2:4].max()) * _WINDOW_OVER_FACE
+    corner = face[:2] + face[2:4] / 2 - side / 2
+    scale = _WINDOW_PX / side
+    shift = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
+    crop = cv2.warpAffine(picture, shift, (_WINDOW_PX, _WINDOW_PX), flags=cv2.INTER_CUBIC)
+    seen = window.detect(np.ascontiguousarray(np.rot90(crop, quarter_turns)), threshold)
+    if not len(seen):
+        return None
+    best = _turned_back(seen[:1], quarter_turns, (_WINDOW_PX, _WINDOW_PX))[0]
+    return np.concatenate([corner + best[:2] / scale, best[2:4] / scale, best[4:]])
+
+
+def _turned_back(faces: np.ndarray, quarter_turns: int, size: tuple[int, ...]) -> np.ndarray:
+    """Return boxes of a picture as they lie in it from those in the picture that `numpy.rot90` has turned.
+
+    ``size`` is the height and the width of the picture before it was turned.
+    """
+    height, width = size[:2]
+    x, y, wide, high, score = faces.T
+    turned = {
+        0: (x, y, wide, high),
+        1: (width - y - high, x, high, wide),
+        2: (width - x - wide, height - y - high, wide, high),
+        3: (y, height - x - wide, high, wide),
+    }[quarter_turns]
+    return np.stack([*turned, score], axis=1)
+
+
+def _best(faces: np.ndarray) -> np.ndarray:
+    """Return one box for every face, best first."""
+    return np.asarray(faces[non_maximum_suppression(faces[:, :4], faces[:, 4], _SAME_FACE_IOU)])
 
 
 def _decode_yunet(outputs: list[np.ndarray], rows: int, columns: int, threshold: float) -> np.ndarray:
@@ -145,16 +256,21 @@ def covered_share(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def under_ellipse(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """Return whether every corner of each box lies under the ellipse inscribed in each region, shape (n, m).
+    """Return whether every corner of a box lies under the ellipse inscribed in a region.
 
     The ellipse is the smaller of the two shapes of a mask: what it covers, the rectangle covers too.
+
+    Parameters
+    ----------
+    boxes, regions : arrays, shapes (..., 4)
+        Broadcast against each other: pass ``boxes[:, None], regions[None]`` for every box with every region.
     """
-    half = regions[None, :, 2:4] / 2
-    centre = regions[None, :, :2] + half
-    low, high = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:4]
+    half = regions[..., 2:4] / 2
+    centre = regions[..., :2] + half
+    low, high = boxes[..., :2], boxes[..., :2] + boxes[..., 2:4]
     far = np.maximum(np.abs(low - centre), np.abs(high - centre))
     reach = np.divide(far, half, out=np.full(np.broadcast_shapes(far.shape, half.shape), np.inf), where=half > 0)
-    return np.asarray((reach**2).sum(axis=2) <= 1)
+    return np.asarray((reach**2).sum(axis=-1) <= 1)
 
 
 def _intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -176,7 +292,7 @@ def non_maximum_suppression(boxes: np.ndarray, scores: np.ndarray, overlap: floa
 
 
 def enlarge(boxes: np.ndarray, factor: float) -> np.ndarray:
-    """Return boxes grown about their centres to squares of ``factor`` times their longer side."""
-    side = boxes[:, 2:4].max(axis=1, keepdims=True) * factor
+    """Return boxes grown about their centres by ``factor``, the shorter side to at least `_ROUND` of the longer."""
+    sides = np.maximum(boxes[:, 2:4], boxes[:, 2:4].max(axis=1, keepdims=True) * _ROUND) * factor
     centre = boxes[:, :2] + boxes[:, 2:4] / 2
-    return np.concatenate([centre - side / 2, side, side], axis=1)
+    return np.concatenate([centre - sides / 2, sides], axis=1)

@@ -28,6 +28,7 @@ _NEEDS = {
     "screen": Need(400, 60, 10, 0.01),
     "screening": Need(200, 0, 10, 0),
     "sanitize": Need(300, 10, 10, 0.002),
+    "find_cuts": Need(300, 60, 10, 0.01),
     "detect_faces": Need(500, 250, 10, 0.06),
     "track_faces": Need(400, 0, 10, 0.005),
     "draw_review": Need(400, 100, 10, 0.01),
