@@ -118,6 +118,15 @@ def test_videos_for_review_are_withheld_when_the_settings_say_so(
     assert ("videos/v1_block_skeleton.mp4" in files(target)) == there
 
 
+def test_what_is_under_review_is_withheld_unless_the_settings_say_otherwise(
+    publish: Callable[..., Path], restricted: Path, config: dict[str, Any]
+) -> None:
+    target = publish(audits(restricted, v1_block="review", v2_blur="fail"), MADE_WITH | {"settings": config})
+    withheld = json.loads((target / "manifest.json").read_text())["withheld"]
+    assert {entry["verdict"] for entry in withheld} == {"review", "fail"}
+    assert not {entry["file"] for entry in withheld} & files(target)
+
+
 def test_a_file_that_changed_after_its_audit_is_refused_and_the_older_release_stays(
     publish: Callable[..., Path], restricted: Path
 ) -> None:

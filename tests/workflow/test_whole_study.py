@@ -240,7 +240,8 @@ def test_every_job_has_a_log_and_a_benchmark(results: Path) -> None:
     assert measured == logs
     assert {log.split("/")[0] for log in logs} >= {
         "screen", "screening", "sanitize", "detect_faces", "track_faces", "draw_review", "anonymize", "reencode",
-        "audit", "estimate_pose", "draw_skeleton", "joint_angles", "compare", "study", "report", "publish",
+        "search_faces", "audit", "estimate_pose", "draw_skeleton", "joint_angles", "compare", "study", "report",
+        "publish",
     }  # fmt: skip
 
 
