@@ -130,6 +130,36 @@ def test_a_rectangle_covers_what_its_ellipse_does_not() -> None:
     assert judged(detections=corner, shape="rectangle")["share_covered"] == 1
 
 
+def scattered() -> st.SearchStrategy[pd.DataFrame]:
+    row = st.tuples(
+        st.integers(0, 6), st.integers(0, 80), st.integers(0, 80), st.integers(5, 40), st.integers(5, 40),
+        st.sampled_from([0.6, 0.7, 0.8]), st.sampled_from([audit.YUNET, audit.CENTERFACE, audit.SKELETON]),
+    )  # fmt: skip
+    columns = ["frame", *BOX, "score", "source"]
+    return st.lists(row, min_size=1, max_size=25).map(lambda rows: pd.DataFrame(rows, columns=columns))
+
+
+@given(evidence=scattered())
+def test_no_box_is_lost_and_no_face_is_in_two_frames(evidence: pd.DataFrame) -> None:
+    merged = audit.merge(evidence)
+    order = list(evidence)
+    pd.testing.assert_frame_equal(
+        merged[order].sort_values(order, ignore_index=True), evidence.sort_values(order, ignore_index=True)
+    )
+    assert (merged.groupby("face")["frame"].nunique() == 1).all()
+    assert merged["face"].nunique() == merged["face"].max() + 1
+
+
+@given(found=scattered(), gap=st.integers(0, 3))
+def test_a_place_has_one_box_a_frame_and_no_gap_longer_than_is_allowed(found: pd.DataFrame, gap: int) -> None:
+    numbers = audit.link(found, gap)
+    assert sorted(set(numbers)) == list(range(max(numbers) + 1))
+    for _, rows in found.groupby(numbers):
+        steps = np.diff(np.sort(rows["frame"]))
+        assert (steps > 0).all()
+        assert (steps <= gap + 1).all()
+
+
 # --------------------------------------------------------------------------------------------------- leaks and runs
 
 

@@ -89,14 +89,7 @@ def audit(
         ``verdict`` (pass, review or fail), ``reason`` (a sentence), counts, and ``findings``. A face-frame is one face
         in one frame of the original, however many detectors see it. See `upper_bound` for the two bounds.
     """
-    evidence = pd.concat(
-        [
-            detections[detections["score"] >= settings["evidence_score"]].assign(source=YUNET, person=-1),
-            searched.assign(source=CENTERFACE, person=-1),
-            _faces_of_heads(heads),
-        ],
-        ignore_index=True,
-    )[["frame", *BOX, "score", "source", "person"]]
+    evidence = _evidence(detections, searched, heads, settings["evidence_score"])
     shown = searched_delivered.assign(source=DELIVERED, person=-1)
     excused, excused_shown = (_is_of(table, heads, visible) for table in (evidence, shown))
     n_left_visible = evidence[excused].pipe(merge)["face"].nunique()
@@ -252,6 +245,18 @@ def upper_bound(n_leaked: int, n: int) -> float | None:
 
 
 # ------------------------------------------------------------------------------------------------------- evidence
+
+
+def _evidence(
+    detections: pd.DataFrame, searched: pd.DataFrame, heads: pd.DataFrame, evidence_score: float
+) -> pd.DataFrame:
+    """Return every box that tells of a face in the original, whoever found it: frame, box, score, source, person."""
+    found = [
+        detections[detections["score"] >= evidence_score].assign(source=YUNET, person=-1),
+        searched.assign(source=CENTERFACE, person=-1),
+        _faces_of_heads(heads),
+    ]
+    return pd.concat(found, ignore_index=True)[["frame", *BOX, "score", "source", "person"]]
 
 
 def merge(evidence: pd.DataFrame) -> pd.DataFrame:
@@ -432,7 +437,7 @@ def _lies_in(finding: Mapping[str, Any], region: Mapping[str, Any], size: tuple[
 
 def _frames(seconds: float, times: np.ndarray) -> int:
     """Return how many frames, on average, last no longer than some seconds."""
-    return int(seconds / float(np.mean(np.diff(times)))) if len(times) > 1 else 0
+    return int(seconds / float(np.mean(np.diff(times))) + 1e-6) if len(times) > 1 else 0
 
 
 def _duration(finding: Mapping[str, Any], times: np.ndarray) -> float:
