@@ -3,6 +3,7 @@ rule detect_faces:
     input:
         video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
+        cuts=f"{RESTRICTED}/cuts/{{video}}.parquet",
         yunet=model("yunet"),
     output:
         detections=f"{RESTRICTED}/detections/{{video}}.parquet",
