@@ -5,12 +5,13 @@ skeleton knows where a head is while no face is seen. A mask is held for a momen
 carried over a cut.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
+from scipy.signal import savgol_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -59,6 +60,12 @@ _INSIDE = 0.6
 _MARGIN = 0.1
 _AS_LARGE = 0.6
 _MOSTLY = 0.5
+
+
+#: A head needs no mask of its own where that of a face covers this share of the square around it, about its middle:
+#: of a sure face, whose box is better than the square, or of another.
+_MIDDLE_OF_SURE = 0.3
+_MIDDLE = 0.6
 
 
 class Track(NamedTuple):
@@ -135,7 +142,7 @@ def track_faces(
     heads = []
     for path in (path for person, path in paths.items() if person not in phantoms):
         head = soften(_pick(path, ~np.isin(path.frames, backs.get(path.person, []))), shots, soft)
-        heads.append(_pick(head, ~_covered(head, faces)))
+        heads.append(_pick(head, ~_covered(head, faces, settings["track_score"])))
     masked = _within_picture(_rows([*faces, *heads, *_upper_bodies(placed, phantoms)]), size)
 
     whole = np.array([0.0, 0.0, *size])
@@ -449,8 +456,8 @@ def _on_head(boxes: np.ndarray, known: Track, wanted: np.ndarray, path: Track | 
 def soften(track: Track, shots: Shots, soft: int) -> Track:
     """Return a track whose boxes move without jitter and lie nowhere within the given ones.
 
-    Each edge takes the outermost position of the frames around, and then the mean of those: every one of them is at
-    or beyond the edge of this frame, so their mean is too.
+    The centre is smoothed. Beside the smooth centre, each edge takes its outermost position in the frames around,
+    and then the mean of those: every one of them is at or beyond the edge of this frame, so their mean is too.
 
     Parameters
     ----------
@@ -465,18 +472,22 @@ def soften(track: Track, shots: Shots, soft: int) -> Track:
     boxes = track.boxes.copy()
     for piece in np.split(np.arange(len(track.frames)), np.flatnonzero(apart) + 1):
         low, high = boxes[piece, :2], boxes[piece, :2] + boxes[piece, 2:]
-        low, high = -_running_top(-low, soft), _running_top(high, soft)
+        centre = _along_lines((low + high) / 2, soft)
+        low = centre - _running(_running(centre - low, soft, np.max), soft, np.mean)
+        high = centre + _running(_running(high - centre, soft, np.max), soft, np.mean)
         boxes[piece] = np.column_stack([low, high - low])
     return track._replace(boxes=boxes)
 
 
-def _running_top(values: np.ndarray, reach: int) -> np.ndarray:
-    """Return the mean over ``reach`` rows on either side of the maxima over as many, columns apart."""
-    for combine in (np.max, np.mean):
-        padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
-        values = combine(windows, axis=-1)
-    return values
+def _along_lines(values: np.ndarray, reach: int) -> np.ndarray:
+    """Return values smoothed by straight lines fitted to the rows around each; fewer rows stay as they are."""
+    return values if len(values) <= 2 * reach else savgol_filter(values, 2 * reach + 1, 1, axis=0)
+
+
+def _running(values: np.ndarray, reach: int, combine: Callable[..., np.ndarray]) -> np.ndarray:
+    """Return the maximum or the mean over ``reach`` rows on either side, columns apart."""
+    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
+    return combine(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0), axis=-1)
 
 
 # ----------------------------------------------------------------------------------------------------------- heads
@@ -544,14 +555,16 @@ def _pick(track: Track, chosen: np.ndarray) -> Track:
     return Track(frames[chosen], boxes[chosen], scores[chosen], detected[chosen], person)
 
 
-def _covered(head: Track, faces: list[Track]) -> np.ndarray:
+def _covered(head: Track, faces: list[Track], sure: float) -> np.ndarray:
     """Return in which frames the mask of a face covers the middle of a head."""
     covered = np.zeros(len(head.frames), bool)
-    middle = enlarge(head.boxes, 0.5)
     for face in faces:
         _, mine, theirs = np.intersect1d(head.frames, face.frames, return_indices=True)
         if len(mine):
-            covered[mine] |= under_ellipse(middle[mine], face.boxes[theirs])
+            is_sure = face.scores[theirs] >= sure
+            for share, rows in ((_MIDDLE_OF_SURE, is_sure), (_MIDDLE, ~is_sure)):
+                middle = enlarge(head.boxes[mine[rows]], share)
+                covered[mine[rows]] |= under_ellipse(middle, face.boxes[theirs[rows]])
     return covered
 
 
