@@ -213,6 +213,17 @@ def test_the_manifest_gets_the_action_the_frames_and_the_reviewer_alone(tmp_path
     ]
 
 
+def test_a_video_that_was_left_out_says_so_in_place_of_accepted_and_without_a_note() -> None:
+    facts = [dict.fromkeys(tables.TABLES["screening"]) | {"video": v, "status": s, "reason": "as it was"}
+             for v, s in (("a", "accepted"), ("b", "accepted"), ("c", "rejected"))]  # fmt: skip
+    screening = tables.check(pd.DataFrame(facts), "screening")
+    before = screening.copy()
+    after = tables.check(corrections.leave_out(screening, {"b": "EM", "c": "EM"}), "screening")
+    assert after["status"].tolist() == ["accepted", "left out", "rejected"]
+    assert after["reason"].tolist() == ["as it was", "Left out by a reviewer (EM).", "as it was"]
+    pd.testing.assert_frame_equal(screening, before)
+
+
 # ------------------------------------------------------------------------------------------------ what masks become
 
 

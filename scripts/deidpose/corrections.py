@@ -34,6 +34,9 @@ ACTIONS: dict[str, str] = {
     "exclude_video": "leaves the video out",
 }
 
+#: The status of a video that a reviewer has left out, where others are accepted or rejected.
+LEFT_OUT = "left out"
+
 #: Initials or a role: letters, digits, and what stands between them. Short, for it is released.
 _REVIEWER = re.compile(r"\w[\w .-]{0,19}")
 
@@ -161,6 +164,23 @@ def excluded(rows: Iterable[Correction]) -> dict[str, str]:
         if row.action == "exclude_video":
             reviewers.setdefault(row.video, {})[row.reviewer] = None
     return {video: ", ".join(names) for video, names in reviewers.items()}
+
+
+def leave_out(screening: "pd.DataFrame", reviewers: Mapping[str, str]) -> "pd.DataFrame":
+    """Return the table ``screening`` with the status and the reason of videos that a reviewer has left out.
+
+    Parameters
+    ----------
+    screening : DataFrame
+        Left as it is.
+    reviewers : mapping
+        From `excluded`. Videos that were rejected anyway stay rejected.
+    """
+    left_out = screening["video"].isin(list(reviewers)) & (screening["status"] == "accepted")
+    reasons = screening["video"].map(lambda video: f"Left out by a reviewer ({reviewers.get(video, '')}).")
+    return screening.assign(
+        status=screening["status"].mask(left_out, LEFT_OUT), reason=screening["reason"].mask(left_out, reasons)
+    )
 
 
 def released(rows: Iterable[Correction]) -> list[dict[str, Any]]:
