@@ -1,12 +1,14 @@
 """Make the clips of the corpus from the demo clips: real faces, moved about so that their true boxes are known.
 
 Every clip is a few short shots of demo clips, each frame placed in the new picture by an affine map, and then perhaps
-spoilt: covered, blurred, darkened. The true boxes of ``faces.tsv`` take the same map. Nothing is random but noise, whose
-seed is fixed, so that every build gives the same pictures.
+spoilt: covered, blurred, darkened. The true boxes of ``faces.tsv`` take the same map. Nothing is random but the noise,
+and its seed is fixed, so that every build gives the same pictures.
 """
 
 import functools
+import hashlib
 import itertools
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,8 +17,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import pandas as pd
-from clips import write_video
 
+import clips
 from corpus import truth
 from corpus.truth import Face
 from deidpose import video
@@ -138,7 +140,9 @@ def beside(*columns: Scenes) -> Scenes:
                 share = truth.share_in_picture(face.box, (height, width))
                 if share > 0:
                     visible = "behind" if face.visible == "face" and share < truth.SMALLEST_SHARE else face.visible
-                    faces.append(Face(face.face, np.concatenate([low + (left, 0), high - low]), visible))
+                    faces.append(
+                        Face(face.face, np.concatenate([low, high - low]) + np.array([left, 0, 0, 0]), visible)
+                    )
             left += width
         yield Scene(np.hstack([picture for picture, _ in scenes]), faces)
 
@@ -180,8 +184,8 @@ def noisy(deviation: float) -> Callable[[np.ndarray, np.random.Generator], np.nd
 
 
 def darkened(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return a picture as under little light: a quarter of it is left, with noise."""
-    return noisy(3)(picture // 4, random)
+    """Return a picture as under little light: a quarter of it is left, above the noise of the sensor."""
+    return noisy(3)(picture // 4 + 18, random)
 
 
 def smeared(length: int, degrees: float) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
@@ -217,7 +221,7 @@ def upper_edge() -> Scenes:
         x, _ = middle(PAIR, "therapist", frame)
         return at(x, 566, 1.5, (360, 10 + 12 * np.sin(step / 8)))
 
-    return show(PAIR, range(0, 50), (720, 720), place)
+    return show(PAIR, range(50), (720, 720), place)
 
 
 def tilted() -> Scenes:
@@ -225,9 +229,7 @@ def tilted() -> Scenes:
 
 
 def swaying() -> Scenes:
-    return show(
-        PAIR, range(0, 60), (720, 720), lambda step, frame: at(400, 640, 0.8, (360, 360), 45 * np.sin(step / 9))
-    )
+    return show(PAIR, range(60), (720, 720), lambda step, frame: at(400, 640, 0.8, (360, 360), 45 * np.sin(step / 9)))
 
 
 def approach() -> Scenes:
@@ -237,14 +239,14 @@ def approach() -> Scenes:
         x, y = middle(WALK, "man", frame)
         return at(x, 0.9 * y + 10, 0.35 * 25.0 ** (step / 59), (360, 330))
 
-    return show(WALK, range(0, 60), (720, 720), place)
+    return show(WALK, range(60), (720, 720), place)
 
 
 def leaves_and_returns() -> Scenes:
     def place(step: int, frame: int) -> np.ndarray:
         return at(640, 90, 1.0, (320 + 420 * np.sin(step / 12), 200 + 40 * np.cos(step / 9)))
 
-    return show(WALK, range(0, 78), (640, 480), place)
+    return show(WALK, range(78), (640, 480), place)
 
 
 def bar() -> Scenes:
@@ -255,7 +257,7 @@ def bar() -> Scenes:
         share = np.repeat(((x >= left) & (x < left + 70))[None].astype(float), height, axis=0)
         return share, np.full(scene.picture.shape, 90.0)
 
-    return covered(show(PAIR, range(0, 60), (640, 640), static(0, 320, 0.8)), cover)
+    return covered(show(PAIR, range(60), (640, 640), static(0, 320, 0.8)), cover)
 
 
 def hand() -> Scenes:
@@ -345,18 +347,18 @@ def crowd() -> Scenes:
 
     upper = beside(
         view(WALK, range(60, 100), 440, 0, 0.8, "a"),
-        view(PAIR, range(0, 40), 100, 350, 0.7, "b"),
-        view(SEVERAL, range(0, 40), 0, 250, 0.6, "c"),
+        view(PAIR, range(40), 100, 350, 0.7, "b"),
+        view(SEVERAL, range(40), 0, 250, 0.6, "c"),
         view(ALONE, range(50, 90), 480, 380, 0.6, "d"),
     )
     lower = beside(
         view(PAIR, range(50, 90), 100, 350, 0.7, "e"),
-        view(WALK, range(0, 40), 450, 0, 1.0, "f"),
+        view(WALK, range(40), 450, 0, 1.0, "f"),
         view(WALK, range(140, 180), 130, 400, 0.65, "g"),
-        view(ALONE, range(0, 40), 650, 420, 1.0, "h"),
+        view(ALONE, range(40), 650, 420, 1.0, "h"),
     )
     for (above, faces), (below, others) in zip(upper, lower, strict=True):
-        lowered = [face._replace(box=face.box + [0, above.shape[0], 0, 0]) for face in others]
+        lowered = [face._replace(box=face.box + np.array([0, above.shape[0], 0, 0])) for face in others]
         yield Scene(np.vstack([above, below]), [*faces, *lowered])
 
 
@@ -369,9 +371,7 @@ CLIPS: dict[str, Clip] = {
         "turned clockwise as pixels",
         lambda: turned(show(WALK, range(90, 150), (884, 496), static(0, 0, 0.5)), 1),
     ),
-    "rotated-180": Clip(
-        "upside down", lambda: turned(show(PAIR, range(0, 60), (652, 900), static(0, 200, 0.6)), 2), 60
-    ),
+    "rotated-180": Clip("upside down", lambda: turned(show(PAIR, range(60), (652, 900), static(0, 200, 0.6)), 2), 60),
     "rotated-270": Clip(
         "turned counter-clockwise as pixels",
         lambda: turned(show(ALONE, range(40, 100), (648, 800), static(0, 200, 0.6)), 3),
@@ -391,9 +391,9 @@ CLIPS: dict[str, Clip] = {
     ),
     "tiny": Clip("faces 12 pixels high, outdoors", lambda: show(WALK, range(40, 110), (494, 278), static(0, 0, 0.28))),
     "tiny-lab": Clip(
-        "faces 12 pixels high, indoors", lambda: show(PAIR, range(0, 60), (180, 320), static(0, 0, 0.166)), 60
+        "faces 12 pixels high, indoors", lambda: show(PAIR, range(60), (180, 320), static(0, 0, 0.166)), 60
     ),
-    "close": Clip("a face 370 pixels high", lambda: show(PAIR, range(0, 60), (1000, 1000), static(170, 480, 5.0)), 60),
+    "close": Clip("a face 370 pixels high", lambda: show(PAIR, range(60), (1000, 1000), static(170, 480, 5.0)), 60),
     "approach": Clip("a face growing from 15 to 370 pixels", approach),
     "bar": Clip("a bar passing before a face", bar, 60),
     "hand": Clip("a hand before a face", hand),
@@ -428,7 +428,7 @@ CLIPS: dict[str, Clip] = {
     ),
     "turning-away": Clip(
         "a profile turning away, another person passing before that head",
-        lambda: show(PAIR, range(0, 100), (652, 720), static(0, 200, 0.6)),
+        lambda: show(PAIR, range(100), (652, 720), static(0, 200, 0.6)),
         60,
     ),
     "uncovered-once": Clip(
@@ -452,15 +452,30 @@ def build(name: str, folder: Path) -> pd.DataFrame:
         pictures.append(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2RGB))
         rows += [truth.row(name, frame, face, (picture.shape[0], picture.shape[1])) for face in faces]
     options = {"crf": str(clip.crf), "preset": "veryfast"}
-    write_video(folder / f"{name}.mp4", pictures, rate=Fraction(clip.rate), sound=None, tags={}, options=options)
+    clips.write_video(folder / f"{name}.mp4", pictures, rate=Fraction(clip.rate), sound=None, tags={}, options=options)
     return pd.DataFrame([row for row in rows if row], columns=truth.COLUMNS)
 
 
-def build_all(folder: Path, names: Sequence[str] = tuple(CLIPS)) -> pd.DataFrame:
-    """Write clips, ``truth.tsv`` (their true faces) and ``videos.tsv`` (their ids) into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    faces = pd.concat([build(name, folder) for name in names], ignore_index=True)
-    faces.to_csv(folder / "truth.tsv", sep="\t", index=False)
-    lines = ["source\tvideo\tsubject\tcondition", *(f"{name}.mp4\t{name}\t\t" for name in names)]
+def build_all(folder: Path, names: Sequence[str] = tuple(CLIPS)) -> None:
+    """Write clips, ``truth/{name}.tsv`` (their true faces) and ``videos.tsv`` (their ids) into a folder.
+
+    Clips that are there are kept, unless the code or the annotations have changed since: then all are made anew.
+    """
+    stamp, now = folder / "code.sha256", digest()
+    if not stamp.exists() or stamp.read_text("utf-8") != now:
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "truth").mkdir(parents=True)
+        stamp.write_text(now, "utf-8")
+    for name in names:
+        table = folder / "truth" / f"{name}.tsv"
+        if not table.exists():
+            build(name, folder).to_csv(table, sep="\t", index=False)
+    there = [name for name in CLIPS if (folder / "truth" / f"{name}.tsv").exists()]
+    lines = ["source\tvideo\tsubject\tcondition", *(f"{name}.mp4\t{name}\t\t" for name in there)]
     (folder / "videos.tsv").write_text("\n".join(lines) + "\n", "utf-8")
-    return faces
+
+
+def digest() -> str:
+    """Return the SHA-256 of everything that the clips follow from, but the demo clips."""
+    sources = [Path(__file__), Path(truth.__file__), truth.KEY_FRAMES, Path(clips.__file__)]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()

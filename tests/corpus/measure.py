@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[place]) + part for place, part in ((1, ""), (2, "/scripts"))]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from corpus import truth
 from deidpose import video
@@ -25,7 +26,7 @@ COVERED = 0.9
 MIDDLE = 0.5
 #: A pixel of a delivered video is masked by `block` when its luma is below this (black is 16, and the encoder
 #: rounds), and its chroma is within `_NO_COLOUR` of none.
-_BLACK, _NO_COLOUR = 28, 10
+_BLACK, _NO_COLOUR = 26, 10
 
 #: Frame -> which pixels are masked, shape (height, width).
 Masks = Callable[[int], np.ndarray]
@@ -44,8 +45,9 @@ class Result(NamedTuple):
         Those leaked of which some of the middle (`MIDDLE`) is bare too.
     longest_leak : int
         The most frames in a row in which the same face leaked.
-    masked_px, face_px : int
-        Pixels masked outside the boxes of all faces and heads; pixels inside the boxes of faces. Over all frames.
+    masked_px, face_px, head_px : int
+        Pixels masked outside the boxes of all faces and heads; pixels inside the boxes of faces; pixels inside the
+        boxes of faces and heads. Over all frames.
     leaks : dict
         Face -> frames in which it leaked.
     heads, bare_heads : int
@@ -60,6 +62,7 @@ class Result(NamedTuple):
     longest_leak: int
     masked_px: int
     face_px: int
+    head_px: int
     leaks: dict[str, list[int]]
     heads: int
     bare_heads: int
@@ -68,6 +71,11 @@ class Result(NamedTuple):
     def over_masked(self) -> float:
         """Return the area masked outside faces and heads over the area of faces; infinite without a face."""
         return self.masked_px / self.face_px if self.face_px else float("inf")
+
+    @property
+    def over_heads(self) -> float:
+        """Return the area masked outside faces and heads over the area of both; infinite without any."""
+        return self.masked_px / self.head_px if self.head_px else float("inf")
 
 
 def measure(faces: pd.DataFrame, masks: Masks, n_frames: int, size: tuple[int, int]) -> Result:
@@ -84,12 +92,14 @@ def measure(faces: pd.DataFrame, masks: Masks, n_frames: int, size: tuple[int, i
         Height and width of the picture.
     """
     rows = {int(str(frame)): part for frame, part in faces.groupby("frame")}
-    counts = dict.fromkeys(("face_frames", "covered", "recognisable", "masked_px", "face_px", "heads", "bare_heads"), 0)
+    counts = dict.fromkeys(
+        ("face_frames", "covered", "recognisable", "masked_px", "face_px", "head_px", "heads", "bare_heads"), 0
+    )
     leaks: dict[str, list[int]] = {}
     for frame in range(n_frames):
         masked = masks(frame)
         anyone = np.zeros(size, bool)
-        bare = np.zeros(size, bool)
+        faces_alone = np.zeros(size, bool)
         for row in rows[frame].itertuples() if frame in rows else ():
             box = np.array([row.x_px, row.y_px, row.width_px, row.height_px])
             anyone |= truth.rectangle(box, size)
@@ -99,15 +109,16 @@ def measure(faces: pd.DataFrame, masks: Masks, n_frames: int, size: tuple[int, i
                 counts["heads"] += 1
                 counts["bare_heads"] += not covered
                 continue
-            bare |= truth.rectangle(box, size)
+            faces_alone |= truth.rectangle(box, size)
             counts["face_frames"] += 1
             counts["covered"] += covered
             if not covered:
-                leaks.setdefault(row.face, []).append(frame)
+                leaks.setdefault(str(row.face), []).append(frame)
                 middle = truth.rectangle(shrunk(box, MIDDLE), size)
                 counts["recognisable"] += bool(not masked[middle].all())
         counts["masked_px"] += int((masked & ~anyone).sum())
-        counts["face_px"] += int(bare.sum())
+        counts["face_px"] += int(faces_alone.sum())
+        counts["head_px"] += int(anyone.sum())
     return Result(
         **counts,
         leaked=counts["face_frames"] - counts["covered"],
@@ -188,39 +199,52 @@ def facts(path: Path) -> tuple[int, tuple[int, int]]:
     return n_frames, size
 
 
+def of_corpus(corpus: Path, masks: Callable[[str, tuple[int, int]], Masks | None]) -> dict[str, Result]:
+    """Measure every clip of the corpus for which ``masks(clip, size)`` returns its masks, and not None."""
+    measured = {}
+    for table in sorted((corpus / "truth").glob("*.tsv")):
+        clip = table.stem
+        n_frames, size = facts(corpus / f"{clip}.mp4")
+        found = masks(clip, size)
+        if found is not None:
+            measured[clip] = measure(pd.read_csv(table, sep="\t"), found, n_frames, size)
+    return measured
+
+
 def of_results(results: Path, corpus: Path, delivered: bool = False, shape: str = "ellipse") -> dict[str, Result]:
     """Measure every clip of the corpus that a results directory holds.
 
     Parameters
     ----------
     results, corpus : path
-        ``results_dir`` of a run, and the directory with the clips and ``truth.tsv``.
+        ``results_dir`` of a run, and the directory that `corpus.build.build_all` has filled.
     delivered : bool
         Measure the pixels of the masked videos (method ``block``), and not the tables ``faces``.
+    shape : str
+        ``mask.shape`` of the run.
     """
-    everything = pd.read_csv(corpus / "truth.tsv", sep="\t")
-    measured = {}
-    for clip, faces in everything.groupby("clip", sort=False):
+
+    def masks(clip: str, size: tuple[int, int]) -> Masks | None:
         table = results / "restricted/faces" / f"{clip}.parquet"
         masked = results / "restricted/masked" / f"{clip}_block.mp4"
         if not (masked if delivered else table).exists():
-            continue
-        n_frames, size = facts(corpus / f"{clip}.mp4")
-        masks = blackened(masked) if delivered else regions(pd.read_parquet(table), size, shape)
-        measured[str(clip)] = measure(faces, masks, n_frames, size)
-    return measured
+            return None
+        return blackened(masked) if delivered else regions(pd.read_parquet(table), size, shape)
+
+    return of_corpus(corpus, masks)
 
 
 def report(measured: dict[str, Result]) -> str:
     """Return the table of results as text: a line for each clip, and the total."""
     lines = [
-        f"{'clip':20}{'faces':>7}{'covered':>9}{'leaked':>8}{'of these':>10}{'longest':>9}{'over-':>8}{'bare':>12}",
-        f"{'':20}{'':>7}{'':>9}{'':>8}{'recognis.':>10}{'leak':>9}{'masked':>8}{'heads':>12}",
+        "clip                  faces  covered  leaked   of these  longest   over-masked:  over-masked:       bare",
+        "                                              recognis.     leak     of faces      of heads        heads",
     ]
     for clip, result in [*measured.items(), ("total", total(list(measured.values())))]:
         lines.append(
-            f"{clip:20}{result.face_frames:7}{result.covered:9}{result.leaked:8}{result.recognisable:10}"
-            f"{result.longest_leak:9}{result.over_masked:8.2f}{f'{result.bare_heads} / {result.heads}':>12}"
+            f"{clip:20}{result.face_frames:7}{result.covered:9}{result.leaked:8}{result.recognisable:11}"
+            f"{result.longest_leak:9}{result.over_masked:13.2f}{result.over_heads:14.2f}"
+            f"{f'{result.bare_heads} / {result.heads}':>15}"
         )
         lines += [f"    {face}: {_spans(frames)}" for face, frames in result.leaks.items()]
     return "\n".join(lines)
