@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deidpose import places, tables
+from deidpose import corrections, places, tables
 from deidpose.video import Frame
 
 BOX = ["x_px", "y_px", "width_px", "height_px"]
@@ -63,12 +63,15 @@ def test_a_place_says_when_where_and_why() -> None:
     (place,) = collect(listed({}))
     assert place == {
         "kind": "unsupported", "first_frame": 5, "last_frame": 9, "frame": 7, "first_s": 0.2, "last_s": 0.36,
-        "box": WHITE_SQUARE, "score": 0.5, "reason": "look", "methods": [], "track": 0, "person": -1, "settled": "",
+        "box": WHITE_SQUARE, "score": 0.5, "reason": "look", "methods": [], "track": 0, "person": -1,
+        "way": WHITE_SQUARE, "settled": "",
     }  # fmt: skip
 
 
 def test_the_worst_comes_first() -> None:
-    review = listed(*[{"kind": kind} for kind in places.KINDS[::-1] if kind not in ("leak", "not_applied", "residual")])
+    review = listed(
+        *[{"kind": kind, "track": -1} for kind in places.KINDS[::-1] if kind not in ("leak", "not_applied", "residual")]
+    )
     found = [{"kind": kind} for kind in ("residual", "leak", "not_applied")]
     assert [place["kind"] for place in collect(review, [audit("blur", *found)])] == list(places.KINDS)
 
@@ -115,6 +118,26 @@ def test_an_audit_that_lists_nothing_is_no_place() -> None:
     assert collect(audits=[{"method": "blur", "verdict": "pass"}]) == []
 
 
+def test_what_is_said_of_one_mask_twice_is_one_place_of_the_worse_kind() -> None:
+    twice = [{"reason": "no body"}, {"kind": "unsure", "reason": "never sure"}]
+    (place,) = collect(listed(*twice))
+    assert (place["kind"], place["reason"]) == ("unsure", "never sure; no body")
+    assert len(collect(listed(*twice, {"last_frame": 20}, {"track": 1}))) == 3
+    assert len(collect(listed(*[{"kind": "not_masked", "track": -1}] * 2))) == 2
+
+
+def test_the_way_of_a_mask_is_what_takes_it_away_and_no_other() -> None:
+    moving = pd.concat([masks(range(frame, frame + 1), (20.0 * frame, 60, 40, 40), 3) for frame in range(100)])
+    (place,) = collect(listed({"track": 3}), faces=moving)
+    assert place["way"] == (100, 60, 120, 40)
+    row = {"action": "unmask", "first_frame": 5, "last_frame": 9, **dict(zip(BOX, place["way"], strict=True))}
+    left = corrections.apply(moving, [row], (2000, 240), 100)
+    assert left["frame"].tolist() == [*range(5), *range(10, 100)]
+    for other, way in (((150.0, 60, 40, 40), None), ((150.0, 85, 40, 60), (100, 60, 120, 40))):
+        faces = pd.concat([moving, masks(range(5, 10), other, 4)])
+        assert collect(listed({"track": 3}), faces=faces)[0]["way"] == way
+
+
 # ------------------------------------------------------------------------------------------------------ what is settled
 
 
@@ -127,7 +150,7 @@ def test_what_a_reviewer_has_settled_comes_last() -> None:
     )
     assert [(place["kind"], place["settled"]) for place in found] == [
         ("no_face", ""),
-        ("not_masked", "masked by a reviewer"),
+        ("not_masked", "masked by a reviewer in the frame shown"),
         ("leak", "accepted by a reviewer"),
         ("unsure", "no longer masked"),
     ]
@@ -216,12 +239,12 @@ def test_regions_at_the_edge_without_extent_and_larger_than_the_picture_are_show
         {"x_px": -20.0, "y_px": -20.0}, {"width_px": 0.0, "height_px": 0.0}, {"x_px": 5000.0},
         {"x_px": -1e6, "width_px": 1e7}, {"width_px": 320, "height_px": 240, "x_px": 0, "y_px": 0},
     )  # fmt: skip
-    pictures = drawn(tmp_path, collect(review), masks(range(100), (-1e6, 0, 1e7, 1e7)))
+    pictures = drawn(tmp_path, collect(review.assign(track=-1)), masks(range(100), (-1e6, 0, 1e7, 1e7)))
     assert len(pictures) == 5
 
 
 def test_beyond_the_worst_places_there_are_no_pictures(tmp_path: Path) -> None:
-    found = collect(listed(*[{"score": score} for score in np.linspace(0, 1, 100)]))
+    found = collect(listed(*[{"score": score, "track": -1} for score in np.linspace(0, 1, 100)]))
     assert len(drawn(tmp_path, found, tables.empty("faces"))) == places.MOST_PICTURED
     assert [bool(place["pictures"]) for place in found] == [True] * 60 + [False] * 40
 

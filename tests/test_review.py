@@ -15,7 +15,7 @@ from deidpose.errors import UserError
 PLACE = {
     "kind": "unsupported", "first_frame": 5, "last_frame": 9, "frame": 7, "first_s": 0.2, "last_s": 75.25,
     "box": (100.4, 60.0, 40.2, 40.0), "score": 0.5, "reason": "no body is there", "methods": [], "track": 0,
-    "person": -1, "settled": "", "pictures": ["000-0.jpg"],
+    "person": -1, "way": None, "settled": "", "pictures": ["000-0.jpg"],
 }  # fmt: skip
 PERSON = {
     "person": 0, "first_frame": 0, "last_frame": 99, "n_frames": 80, "height_px": 300.0, "centrality": 0.7,
@@ -142,6 +142,11 @@ def test_every_row_to_copy_is_a_correction_once_the_reviewer_is_filled_in(kind: 
         assert (correction.first_frame, correction.last_frame) == (5, 9)
         assert correction.box == (100, 60, 41, 40)  # out to whole pixels
     assert last.action == "exclude_video"
+
+
+def test_a_mask_is_taken_away_where_it_stays_and_not_only_where_it_is_shown() -> None:
+    shown = page(video("v1", {"kind": "unsure", "way": (90.0, 50.0, 80.0, 60.0)}))
+    assert {"v1\t5\t9\t90\t50\t80\t60\tunmask\t\t", "v1\t5\t9\t100\t60\t41\t40\tmask\t\t"} <= set(shown.codes)
 
 
 def test_a_place_without_a_region_offers_a_row_to_fill_in() -> None:

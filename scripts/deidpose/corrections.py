@@ -44,7 +44,7 @@ _REVIEWER = re.compile(r"\w[\w .-]{0,19}")
 #: inscribed in its box: a box this many times as large has an ellipse that goes through the corners of the rectangle.
 _AROUND_CORNERS = math.sqrt(2)
 #: A mask lies in a region when at least this share of its box does.
-_INSIDE = 0.5
+INSIDE = 0.5
 
 
 class Correction(NamedTuple):
@@ -246,7 +246,7 @@ def apply(
         if row["action"] == "unmask":
             chosen = _in_range(faces, row)
             region = np.array([[row[column] for column in _BOX_COLUMNS]], float)
-            passing = faces.loc[chosen & (covered_share(boxes, region)[:, 0] < _INSIDE), "track"]
+            passing = faces.loc[chosen & (covered_share(boxes, region)[:, 0] < INSIDE), "track"]
             chosen = chosen & ~faces["track"].isin(passing).to_numpy() & ~protected
             if not chosen.any():
                 frames = (row["first_frame"], row["last_frame"])

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from deidpose.faces import intersection_over_union, under_ellipse
+from deidpose.corrections import INSIDE
+from deidpose.faces import covered_share, intersection_over_union, under_ellipse
 from deidpose.people import body_boxes
 from deidpose.video import Frame, to_bgr
 
@@ -71,8 +72,9 @@ def collect(
     list of dict
         ``kind`` (of `KINDS`), ``first_frame``, ``last_frame``, ``frame`` (the one to look at), ``first_s``,
         ``last_s``, ``box`` (x, y, width, height in pixels, None for the whole picture), ``score`` (None if there is
-        none), ``reason``, ``methods``, ``track``, ``person`` (-1 for none) and ``settled``: what has been done about
-        it since, "" for nothing.
+        none), ``reason``, ``methods``, ``track``, ``person`` (-1 for none), ``way`` (the region that the masks of its
+        track stay in over the range, if those of no other track do; None otherwise) and ``settled``: what has been
+        done about it since, "" for nothing.
     """
     places = [
         {
@@ -86,14 +88,43 @@ def collect(
         }
         for row in review.to_dict("records")
     ]
-    places += _findings(audits)
+    places = [*_joined(places), *_findings(audits)]
     manual = faces[faces["origin"] == "manual"]
     times = timestamps["time_s"].to_numpy()
     for place in places:
         for end in ("first", "last"):
             place[f"{end}_s"] = round(float(times[min(place[f"{end}_frame"], len(times) - 1)]), 3)
+        place["way"] = _way(place, faces)
         place["settled"] = place["settled"] or _settled(place, faces, manual)
     return sorted(places, key=_severity)
+
+
+def _joined(places: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return places with all that is said of one mask at one place, whose kind is the worst of them."""
+    joined: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for place in sorted(places, key=_severity):
+        about_a_mask = place["kind"] in _ABOUT_A_MASK and place["track"] >= 0
+        key = tuple(place[name] for name in ("track", "first_frame", "last_frame")) if about_a_mask else (id(place),)
+        first = joined.setdefault(key, place)
+        if first is not place and place["reason"] not in first["reason"]:
+            first["reason"] += "; " + place["reason"]
+    return list(joined.values())
+
+
+def _way(place: Mapping[str, Any], faces: pd.DataFrame) -> tuple[float, float, float, float] | None:
+    """Return the region around the masks of a place's track, if taking the masks in it away takes no others."""
+    masks = faces[faces["frame"].between(place["first_frame"], place["last_frame"]) & (faces["origin"] != "manual")]
+    mine = masks.loc[masks["track"] == place["track"], _BOX].to_numpy(float)
+    if place["kind"] not in _ABOUT_A_MASK or not len(mine):
+        return None
+    low, high = mine[:, :2].min(axis=0), (mine[:, :2] + mine[:, 2:]).max(axis=0)
+    region = np.concatenate([low, high - low])
+    # As `corrections.apply` chooses; the row that is copied goes out to whole pixels.
+    outward = region + np.array([-1.0, -1.0, 2.0, 2.0])
+    share = covered_share(masks[_BOX].to_numpy(float), outward[None])[:, 0]
+    inside = pd.Series(share >= INSIDE).groupby(masks["track"].to_numpy()).all()
+    x, y, width, height = region.round(2).tolist()
+    return (x, y, width, height) if inside[inside].index.tolist() == [place["track"]] else None
 
 
 def _findings(audits: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -151,7 +182,7 @@ def _settled(place: Mapping[str, Any], faces: pd.DataFrame, manual: pd.DataFrame
         throughout = masks["frame"].nunique() == place["last_frame"] - place["first_frame"] + 1
         there = masks.loc[masks["frame"] == place["frame"], _BOX].to_numpy(float)
         hidden = under_ellipse(np.array([place["box"]]), there).any()
-        return "masked by a reviewer" if throughout and hidden else ""
+        return "masked by a reviewer in the frame shown" if throughout and hidden else ""
     if place["kind"] in _ABOUT_A_MASK and place["track"] >= 0:
         masks = faces[faces["track"] == place["track"]]
         left = masks["frame"].between(place["first_frame"], place["last_frame"]).any()

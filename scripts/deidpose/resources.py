@@ -32,7 +32,7 @@ _NEEDS = {
     "detect_faces": Need(500, 250, 10, 0.06),
     "track_faces": Need(400, 0, 10, 0.005),
     "list_people": Need(400, 0, 10, 0.002),
-    "draw_review": Need(400, 100, 10, 0.01),
+    "draw_review": Need(700, 100, 10, 0.01),
     "review_page": Need(300, 0, 10, 0),
     "anonymize": Need(450, 150, 10, 0.03),
     "reencode": Need(450, 150, 10, 0.03),

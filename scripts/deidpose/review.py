@@ -117,11 +117,13 @@ def time(seconds: float) -> str:
 def row(video: str, place: Mapping[str, Any], action: str) -> str:
     """Return a row of the table of corrections about a place, its reviewer still to be filled in.
 
-    The region is that of the place, out to whole pixels. Where there is none, a mask still needs one.
+    The region is that of the place, out to whole pixels; to unmask, that which the mask stays in, where it is known.
+    Where there is none, a mask still needs one.
     """
     region: tuple[object, ...] = ("", "", "", "")
-    if place["box"]:
-        x, y, width, height = place["box"]
+    box = place["way"] if action == "unmask" and place["way"] else place["box"]
+    if box:
+        x, y, width, height = box
         left, top = math.floor(x), math.floor(y)
         region = (left, top, math.ceil(x + width) - left, math.ceil(y + height) - top)
     fields = (video, place["first_frame"], place["last_frame"], *region, action, "", "")
