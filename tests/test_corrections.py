@@ -145,6 +145,16 @@ def test_a_table_that_is_none_is_told_in_a_sentence(tmp_path: Path, content: byt
         corrections.read(path, VIDEOS)
 
 
+def test_the_example_of_the_readme_is_a_table_of_corrections(root: Path, tmp_path: Path) -> None:
+    example = (
+        (root / "config/README.md").read_text(encoding="utf-8").split("```\nvideo\tfirst_frame")[1].split("```")[0]
+    )
+    path = tmp_path / "corrections.tsv"
+    path.write_text(f"video\tfirst_frame{example}", encoding="utf-8")
+    read = corrections.read(path, ["park-walk", "lab-alone", "lab-several-2"])
+    assert {row.action for row in read} == set(corrections.ACTIONS)
+
+
 def test_a_missing_table_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read: No such file"):
         corrections.read(tmp_path / "none.tsv", VIDEOS)

@@ -64,7 +64,7 @@ def test_a_place_says_when_where_and_why() -> None:
     assert place == {
         "kind": "unsupported", "first_frame": 5, "last_frame": 9, "frame": 7, "first_s": 0.2, "last_s": 0.36,
         "box": WHITE_SQUARE, "score": 0.5, "reason": "look", "methods": [], "track": 0, "person": -1,
-        "way": WHITE_SQUARE, "settled": "",
+        "region": WHITE_SQUARE, "alone": True, "settled": "",
     }  # fmt: skip
 
 
@@ -101,6 +101,7 @@ def test_what_the_audits_of_several_methods_found_is_listed_once_with_the_surest
         (50, 50, ["pixelate"]),
     ]
     assert (found[0]["frame"], found[0]["score"], found[0]["box"]) == (8, 0.9, (104, 60, 40, 40))
+    assert found[0]["region"] == (100, 60, 44, 40)  # around both, so that one decision is about both
 
 
 def test_two_faces_that_one_audit_tells_apart_stay_two() -> None:
@@ -126,16 +127,29 @@ def test_what_is_said_of_one_mask_twice_is_one_place_of_the_worse_kind() -> None
     assert len(collect(listed(*[{"kind": "not_masked", "track": -1}] * 2))) == 2
 
 
-def test_the_way_of_a_mask_is_what_takes_it_away_and_no_other() -> None:
+def test_the_region_of_a_mask_is_that_which_takes_it_away_and_no_other() -> None:
     moving = pd.concat([masks(range(frame, frame + 1), (20.0 * frame, 60, 40, 40), 3) for frame in range(100)])
     (place,) = collect(listed({"track": 3}), faces=moving)
-    assert place["way"] == (100, 60, 120, 40)
-    row = {"action": "unmask", "first_frame": 5, "last_frame": 9, **dict(zip(BOX, place["way"], strict=True))}
+    assert place["region"] == (100, 60, 120, 40)
+    row = {"action": "unmask", "first_frame": 5, "last_frame": 9, **dict(zip(BOX, place["region"], strict=True))}
     left = corrections.apply(moving, [row], (2000, 240), 100)
     assert left["frame"].tolist() == [*range(5), *range(10, 100)]
-    for other, way in (((150.0, 60, 40, 40), None), ((150.0, 85, 40, 60), (100, 60, 120, 40))):
-        faces = pd.concat([moving, masks(range(5, 10), other, 4)])
-        assert collect(listed({"track": 3}), faces=faces)[0]["way"] == way
+
+
+@pytest.mark.parametrize(
+    ("other", "region", "alone"),
+    [
+        ((150.0, 85.0, 40.0, 60.0), (100, 60, 120, 40), True),  # it touches
+        ((150.0, 60.0, 40.0, 40.0), WHITE_SQUARE, False),  # it lies in the way
+        ((102.0, 62.0, 38.0, 38.0), WHITE_SQUARE, False),  # it lies under it
+    ],
+)
+def test_a_region_that_would_take_another_mask_away_is_not_one_to_unmask(
+    other: tuple[float, ...], region: tuple[float, ...], alone: bool
+) -> None:
+    moving = [masks(range(frame, frame + 1), (20.0 * frame, 60, 40, 40), 3) for frame in range(100)]
+    (place,) = collect(listed({"track": 3}), faces=pd.concat([*moving, masks(range(5, 10), other, 4)]))
+    assert (place["region"], place["alone"]) == (region, alone)
 
 
 # ------------------------------------------------------------------------------------------------------ what is settled

@@ -15,7 +15,8 @@ from deidpose.errors import UserError
 PLACE = {
     "kind": "unsupported", "first_frame": 5, "last_frame": 9, "frame": 7, "first_s": 0.2, "last_s": 75.25,
     "box": (100.4, 60.0, 40.2, 40.0), "score": 0.5, "reason": "no body is there", "methods": [], "track": 0,
-    "person": -1, "way": None, "settled": "", "pictures": ["000-0.jpg"],
+    "person": -1, "region": (100.4, 60.0, 40.2, 40.0), "alone": True,
+    "settled": "", "pictures": ["000-0.jpg"],
 }  # fmt: skip
 PERSON = {
     "person": 0, "first_frame": 0, "last_frame": 99, "n_frames": 80, "height_px": 300.0, "centrality": 0.7,
@@ -144,13 +145,22 @@ def test_every_row_to_copy_is_a_correction_once_the_reviewer_is_filled_in(kind: 
     assert last.action == "exclude_video"
 
 
-def test_a_mask_is_taken_away_where_it_stays_and_not_only_where_it_is_shown() -> None:
-    shown = page(video("v1", {"kind": "unsure", "way": (90.0, 50.0, 80.0, 60.0)}))
-    assert {"v1\t5\t9\t90\t50\t80\t60\tunmask\t\t", "v1\t5\t9\t100\t60\t41\t40\tmask\t\t"} <= set(shown.codes)
+def test_a_decision_is_about_the_region_of_a_place_and_not_only_the_box_that_is_shown() -> None:
+    shown = page(video("v1", {"kind": "unsure", "region": (90.0, 50.0, 80.0, 60.0)}))
+    assert {f"v1\t5\t9\t90\t50\t80\t60\t{action}\t\t" for action in ("mask", "unmask")} <= set(shown.codes)
+
+
+def test_a_mask_under_which_another_lies_has_no_row_that_takes_both_away() -> None:
+    shown = page(video("v1", {"kind": "unsure", "alone": False}))
+    assert not [code for code in shown.codes if "unmask" in code]
+    assert [code for code in shown.codes if "\tmask\t" in code]
+    assert "Other masks lie here too" in shown.text
 
 
 def test_a_place_without_a_region_offers_a_row_to_fill_in() -> None:
-    shown = page(video("v1", {"kind": "cut", "box": None}, {"kind": "leak", "box": None}))
+    shown = page(
+        video("v1", {"kind": "cut", "box": None, "region": None}, {"kind": "leak", "box": None, "region": None})
+    )
     assert "v1\t5\t9\t\t\t\t\tmask\t\t" in shown.codes
     assert "v1\t5\t9\t\t\t\t\taccept\t\t" in shown.codes
     assert "fill it in" in shown.text

@@ -72,9 +72,10 @@ def collect(
     list of dict
         ``kind`` (of `KINDS`), ``first_frame``, ``last_frame``, ``frame`` (the one to look at), ``first_s``,
         ``last_s``, ``box`` (x, y, width, height in pixels, None for the whole picture), ``score`` (None if there is
-        none), ``reason``, ``methods``, ``track``, ``person`` (-1 for none), ``way`` (the region that the masks of its
-        track stay in over the range, if those of no other track do; None otherwise) and ``settled``: what has been
-        done about it since, "" for nothing.
+        none), ``reason``, ``methods``, ``track``, ``person`` (-1 for none), ``region`` (the box that a decision is
+        best about: around all findings that are listed as one, or around the masks of the track over the range),
+        ``alone`` (whether taking the masks in that region away takes those of no other track) and ``settled``: what
+        has been done about it since, "" for nothing.
     """
     places = [
         {
@@ -94,7 +95,10 @@ def collect(
     for place in places:
         for end in ("first", "last"):
             place[f"{end}_s"] = round(float(times[min(place[f"{end}_frame"], len(times) - 1)]), 3)
-        place["way"] = _way(place, faces)
+        place.setdefault("region", place["box"])
+        place["alone"] = place["kind"] not in _ABOUT_A_MASK
+        if place["kind"] in _ABOUT_A_MASK:
+            place |= _region_of_mask(place, faces)
         place["settled"] = place["settled"] or _settled(place, faces, manual)
     return sorted(places, key=_severity)
 
@@ -111,20 +115,22 @@ def _joined(places: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(joined.values())
 
 
-def _way(place: Mapping[str, Any], faces: pd.DataFrame) -> tuple[float, float, float, float] | None:
-    """Return the region around the masks of a place's track, if taking the masks in it away takes no others."""
+def _region_of_mask(place: Mapping[str, Any], faces: pd.DataFrame) -> dict[str, Any]:
+    """Return the region that takes the masks of a place's track away and no others; where there is none, its box."""
     masks = faces[faces["frame"].between(place["first_frame"], place["last_frame"]) & (faces["origin"] != "manual")]
-    mine = masks.loc[masks["track"] == place["track"], _BOX].to_numpy(float)
-    if place["kind"] not in _ABOUT_A_MASK or not len(mine):
-        return None
-    low, high = mine[:, :2].min(axis=0), (mine[:, :2] + mine[:, 2:]).max(axis=0)
-    region = np.concatenate([low, high - low])
-    # As `corrections.apply` chooses; the row that is copied goes out to whole pixels.
-    outward = region + np.array([-1.0, -1.0, 2.0, 2.0])
-    share = covered_share(masks[_BOX].to_numpy(float), outward[None])[:, 0]
-    inside = pd.Series(share >= INSIDE).groupby(masks["track"].to_numpy()).all()
-    x, y, width, height = region.round(2).tolist()
-    return (x, y, width, height) if inside[inside].index.tolist() == [place["track"]] else None
+    boxes, tracks = masks[_BOX].to_numpy(float), masks["track"].to_numpy()
+    regions = [place["box"]]
+    mine = boxes[tracks == place["track"]]
+    if len(mine):
+        low, high = mine[:, :2].min(axis=0), (mine[:, :2] + mine[:, 2:]).max(axis=0)
+        regions.insert(0, tuple(np.concatenate([low, high - low]).round(2).tolist()))
+    for region in filter(None, regions):
+        # As `corrections.apply` chooses; the row that is copied goes out to whole pixels.
+        outward = np.array(region) + np.array([-1.0, -1.0, 2.0, 2.0])
+        stays = pd.Series(covered_share(boxes, outward[None])[:, 0] >= INSIDE).groupby(tracks).all()
+        if set(stays[stays].index) == {place["track"]}:
+            return {"region": region, "alone": True}
+    return {"region": place["box"], "alone": False}
 
 
 def _findings(audits: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -137,6 +143,7 @@ def _findings(audits: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "track": -1,
                 "person": -1,
                 "box": _box(finding),
+                "region": _box(finding),
                 "score": _rounded(finding.get("score")),
                 "reason": f"found by {finding['source']}" if finding.get("source") else "",
                 "methods": [audit["method"]],
@@ -171,6 +178,10 @@ def _merge(place: dict[str, Any], other: Mapping[str, Any]) -> None:
     place["first_frame"] = min(place["first_frame"], other["first_frame"])
     place["last_frame"] = max(place["last_frame"], other["last_frame"])
     place["methods"] = [*place["methods"], *other["methods"]]
+    if place["region"] and other["region"]:
+        corners = np.array([place["region"], other["region"]])
+        low, high = corners[:, :2].min(axis=0), (corners[:, :2] + corners[:, 2:]).max(axis=0)
+        place["region"] = tuple(np.concatenate([low, high - low]).round(2).tolist())
 
 
 def _settled(place: Mapping[str, Any], faces: pd.DataFrame, manual: pd.DataFrame) -> str:

@@ -117,13 +117,11 @@ def time(seconds: float) -> str:
 def row(video: str, place: Mapping[str, Any], action: str) -> str:
     """Return a row of the table of corrections about a place, its reviewer still to be filled in.
 
-    The region is that of the place, out to whole pixels; to unmask, that which the mask stays in, where it is known.
-    Where there is none, a mask still needs one.
+    The region goes out to whole pixels. Where there is none, a mask still needs one.
     """
     region: tuple[object, ...] = ("", "", "", "")
-    box = place["way"] if action == "unmask" and place["way"] else place["box"]
-    if box:
-        x, y, width, height = box
+    if place["region"]:
+        x, y, width, height = place["region"]
         left, top = math.floor(x), math.floor(y)
         region = (left, top, math.ceil(x + width) - left, math.ceil(y + height) - top)
     fields = (video, place["first_frame"], place["last_frame"], *region, action, "", "")
@@ -134,16 +132,7 @@ def _section(
     video: Mapping[str, Any], corrections: Iterable[Mapping[str, Any]], visible: Collection[str]
 ) -> dict[str, Any]:
     name = video["video"]
-    places = [
-        {
-            **place,
-            **_kind(place["kind"])._asdict(),
-            "rows": []
-            if place["settled"]
-            else [(_label(action, place), row(name, place, action)) for action in _kind(place["kind"]).actions],
-        }
-        for place in video["places"]
-    ]
+    places = [{**place, **_kind(place["kind"])._asdict(), "rows": _rows(name, place)} for place in video["places"]]
     open_places = [place for place in places if not place["settled"]]
     counts: dict[str, int] = {}
     for place in open_places:
@@ -165,10 +154,19 @@ def _section(
     }
 
 
+def _rows(video: str, place: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what can be decided about a place: labels and rows of the table of corrections."""
+    if place["settled"]:
+        return []
+    # Where it would take the mask of another away too, nobody should copy it without a thought.
+    actions = [action for action in _kind(place["kind"]).actions if action != "unmask" or place["alone"]]
+    return [(_label(action, place), row(video, place, action)) for action in actions]
+
+
 def _label(action: str, place: Mapping[str, Any]) -> str:
     if action != "mask" or place["kind"] in ("not_masked", "leak"):
         return ACTIONS[action]
-    return _MASK_MORE if place["box"] else _MASK_SOMETHING
+    return _MASK_MORE if place["region"] else _MASK_SOMETHING
 
 
 def _worst_first(video: Mapping[str, Any]) -> tuple[Any, ...]:
