@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
-from markupsafe import Markup
 
 from deidpose.corrections import COLUMNS
 
@@ -97,7 +96,7 @@ def render(
     for section in [section for section in sections if section["urgent"]][:_MOST_OPEN]:
         section["open"] = True
     return environment.get_template("review.html.j2").render(
-        script=Markup(script),
+        script=script,
         # Only this script may run: nothing that a table holds can become one.
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         columns="\t".join(COLUMNS),
