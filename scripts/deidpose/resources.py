@@ -29,7 +29,7 @@ _NEEDS = {
     "screening": Need(200, 0, 10, 0),
     "sanitize": Need(300, 10, 10, 0.002),
     "find_cuts": Need(300, 60, 10, 0.01),
-    "detect_faces": Need(500, 250, 10, 0.06),
+    "detect_faces": Need(500, 330, 10, 0.09),
     "track_faces": Need(400, 0, 10, 0.005),
     "list_people": Need(400, 0, 10, 0.002),
     "draw_review": Need(700, 100, 10, 0.01),
