@@ -17,5 +17,6 @@ with job(snakemake.log[0]):
         max(1, round(snakemake.params.thorough_interval_s * video.frame_rate(timestamps))),
         snakemake.threads,
         snakemake.params.precision,
+        frozenset(tables.read(snakemake.input.cuts, "cuts")["frame"]),
     )
     tables.write(detections, "detections", snakemake.output.detections)

@@ -4,8 +4,10 @@ A box is x, y, width, height in pixels of the upright picture, (x, y) its upper 
 shape (n, 4).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,15 +26,26 @@ _TRAINED_SIDE_PX = 300
 #: Smaller faces on a reduced level are found at the level above it, with fewer false alarms.
 _SMALLEST_WHEN_REDUCED_PX = 100
 #: Below about 16 pixels it finds many more faces in an enlarged picture, and is surer of them; enlarged too far, it
-#: takes texture for faces. (Largest scale, largest number of pixels of the enlarged picture), the larger scale counts.
-_ENLARGED = ((2.0, 1.1e6),)
-_THOROUGHLY_ENLARGED = ((2.0, 9e6), (3.0, 2.5e6))
-#: What only a thorough search finds must score this much: it sees more that is no face, too.
-_THOROUGH_SCORE = 0.5
-#: Such a face is followed in a window of this many times its side, at this size of the network's input.
-_WINDOW_OVER_FACE = 4.0
-_WINDOW_PX = 192
-#: At most this many frames are held in memory at once.
+#: takes texture for faces. A picture is enlarged up to this scale and this many pixels: in every frame ...
+_ENLARGED = (2.0, 1.1e6)
+#: ... and in the frames that are searched thoroughly. A larger picture is enlarged there in four overlapping parts,
+#: each to the size of the whole, so that no network is larger than that of the whole picture.
+_THOROUGHLY_ENLARGED = (3.0, 2.5e6)
+_PART = 5 / 9
+#: A face that is lost is looked for where it was, in a window of this many times its side, which is brought to this
+#: size: there the network finds nine in ten of the faces of the corpus, large or small (docs/corpus.md).
+_WINDOW_OVER_FACE = 5.0
+_WINDOW_PX = 256
+#: The detector was this sure of a face that is looked for when it is lost ...
+_LEAD_SCORE = 0.6
+#: ... and it is given up when it is not found in so many frames in a row.
+_MOST_MISSES = 3
+#: From one sight to the next, its size changes by less than this: a natural logarithm.
+_LARGEST_GROWTH = 0.6
+#: What only a thorough search has found is a face when it is found again in so many frames, and in half of those in
+#: which it is looked for: an enlarged picture shows more that is no face, too.
+_FEWEST_SIGHTS = 5
+#: At most this many frames are held in memory at once, twice.
 _LONGEST_CHUNK = 30
 #: A face is as wide as it is high when it is seen from the side, ear to nose; its box may not be.
 _ROUND = 0.8
@@ -72,7 +85,7 @@ class YuNet:
             self.levels.append((scale, (rows, columns), network))
             scale /= 2
 
-    def detect(self, picture: np.ndarray, threshold: float) -> np.ndarray:
+    def detect(self, picture: np.ndarray, threshold: float, n_levels: int | None = None) -> np.ndarray:
         """Find the faces of a picture.
 
         Parameters
@@ -80,6 +93,8 @@ class YuNet:
         picture : array, shape (height, width, 3), uint8, blue-green-red
         threshold : float
             Lowest score, 0..1, that counts.
+        n_levels : int, optional
+            Search so many levels of the pyramid only, the largest first.
 
         Returns
         -------
@@ -88,7 +103,7 @@ class YuNet:
         """
         found = []
         height, width = self.size
-        for level, (scale, (rows, columns), network) in enumerate(self.levels):
+        for level, (scale, (rows, columns), network) in enumerate(self.levels[:n_levels]):
             padded = np.zeros((rows, columns, 3), np.uint8)
             if scale == 1.0:
                 padded[:height, :width] = picture
@@ -104,6 +119,18 @@ class YuNet:
         return _best(np.concatenate(found))
 
 
+@dataclass
+class _Lead:
+    """A face that is looked for where it was last seen, in a picture turned as it was when it was found."""
+
+    face: np.ndarray
+    quarter_turns: int
+    sights: list[tuple[int, np.ndarray]]  # frame and face; not yet believed
+    n_looks: int = 0
+    n_misses: int = 0  # in a row
+    believed: bool = True
+
+
 def detect(
     frames: Iterable[Frame],
     model: str | Path,
@@ -111,12 +138,14 @@ def detect(
     thorough_every: int,
     threads: int = 1,
     precision: str = "f32",
+    cuts: Collection[int] = (),
 ) -> pd.DataFrame:
     """Find the faces in every frame of a video.
 
-    Every frame is searched upright. One frame in ``thorough_every`` is also searched enlarged, and turned by 90, 180
-    and 270 degrees. What only that finds (a face of a dozen pixels, somebody who lies on a couch) is followed from
-    there, forward and backward, in a window that is enlarged and turned alike.
+    Every frame is searched upright. One frame in ``thorough_every`` is also searched enlarged, for faces of a dozen
+    pixels, and turned by 90, 180 or 270 degrees in their turn, for people who lie on a couch. A face that was seen
+    is looked for in the frames after, and before, where the search of the whole picture misses it: there, enlarged
+    and turned as the face is.
 
     Parameters
     ----------
@@ -128,69 +157,183 @@ def detect(
         Lowest score, 0..1, that counts.
     thorough_every : int
         Frames between thorough searches.
+    cuts : collection of int
+        First frames of new shots: no face is looked for beyond one.
 
     Returns
     -------
     DataFrame
         The table ``detections``, by frame, best first.
     """
-    rows: list[tuple[float, ...]] = []
-    upright: YuNet | None = None
-    for chunk in chunks(frames, max(1, min(thorough_every, _LONGEST_CHUNK))):
-        pictures = [to_bgr(frame) for frame in chunk]
-        if upright is None:
-            height, width = pictures[0].shape[:2]
-            scale = _scale(height, width, _ENLARGED)
-            upright = YuNet(model, height, width, threads, precision, scale)
-            sideways = YuNet(model, width, height, threads, precision, scale)
-            enlarged = YuNet(model, height, width, threads, precision, _scale(height, width, _THOROUGHLY_ENLARGED))
-            thorough = (enlarged, sideways, upright, sideways)
-            window = YuNet(model, _WINDOW_PX, _WINDOW_PX, threads, precision)
-        found = [upright.detect(picture, threshold) for picture in pictures]
-        middle = len(chunk) // 2
-        for quarter_turns, detector in enumerate(thorough):
-            turned = detector.detect(np.ascontiguousarray(np.rot90(pictures[middle], quarter_turns)), _THOROUGH_SCORE)
-            for face in _turned_back(turned, quarter_turns, pictures[middle].shape[:2]):
-                if _is_new(face, found[middle]):
-                    _follow(face, quarter_turns, pictures, middle, found, window, threshold)
-        rows += [(frame.index, *face) for frame, faces in zip(chunk, found, strict=True) for face in _best(faces)]
+    found: dict[int, list[np.ndarray]] = {}
+    leads: list[_Lead] = []
+    earlier: list[tuple[int, np.ndarray]] = []
+    networks: _Networks | None = None
+    turns = 0
+    for chunk in chunks(frames, max(1, min(thorough_every, _LONGEST_CHUNK)), cuts):
+        if chunk[0].index in cuts:
+            leads, earlier = [], []
+        here: list[tuple[int, np.ndarray]] = []
+        for frame in chunk:
+            picture = to_bgr(frame)
+            height, width = picture.shape[:2]
+            networks = networks or _compile(model, height, width, threads, precision)
+            seen = networks.upright.detect(picture, threshold)
+            found[frame.index] = list(seen)
+            _continue(leads, frame.index, picture, found, networks, threshold)
+            leads = [lead for lead in leads if lead.n_misses <= _MOST_MISSES]
+            newcomers = [_Lead(face, 0, []) for face in seen if face[4] >= _LEAD_SCORE]
+            if frame is chunk[len(chunk) // 2]:
+                turns += 1
+                newcomers += _thorough(picture, seen, networks, threshold, turns)
+            for lead in newcomers:
+                if _is_new(lead.face, [other.face for other in leads]):
+                    _look_back(lead, frame.index, [*earlier, *here], found, networks, threshold)
+                    leads.append(lead)
+            here.append((frame.index, picture))
+        earlier = here
+    rows = [(index, *face) for index, faces in found.items() if faces for face in _best(np.array(faces))]
     return tables.check(pd.DataFrame(rows, columns=list(tables.TABLES["detections"])), "detections")
 
 
-def _scale(height: int, width: int, bounds: Iterable[tuple[float, float]]) -> float:
-    """Return how much a picture is to be enlarged."""
-    return max(1.0, *(min(largest, float(np.sqrt(pixels / (height * width)))) for largest, pixels in bounds))
+class _Networks(NamedTuple):
+    upright: YuNet
+    sideways: YuNet
+    enlarged: YuNet | None
+    window: YuNet
 
 
-def _is_new(face: np.ndarray, known: np.ndarray) -> bool:
-    overlap = intersection_over_union(face[None, :4], known[:, :4])
-    return bool(overlap.max(initial=0.0) <= _SAME_FACE_IOU)
+def _compile(model: str | Path, height: int, width: int, threads: int, precision: str) -> _Networks:
+    scale = _scale(height, width, *_ENLARGED)
+    thorough = _scale(height, width, *_THOROUGHLY_ENLARGED)
+    return _Networks(
+        YuNet(model, height, width, threads, precision, scale),
+        YuNet(model, width, height, threads, precision, scale),
+        YuNet(model, height, width, threads, precision, thorough) if thorough >= 1 / _PART else None,
+        YuNet(model, _WINDOW_PX, _WINDOW_PX, threads, precision),
+    )
 
 
-def _follow(
-    face: np.ndarray,
-    quarter_turns: int,
-    pictures: list[np.ndarray],
-    start: int,
-    found: list[np.ndarray],
-    window: YuNet,
+def _thorough(picture: np.ndarray, known: np.ndarray, networks: _Networks, threshold: float, turns: int) -> list[_Lead]:
+    """Return what is found in the picture enlarged, and turned this or that way, and not among the known faces."""
+    turned_by = 1 + turns % 3
+    turned = np.ascontiguousarray(np.rot90(picture, turned_by))
+    lying = (networks.upright if turned_by == 2 else networks.sideways).detect(turned, threshold)
+    searches = {
+        0: _enlarged(picture, networks, threshold),
+        turned_by: _turned_back(lying, turned_by, picture.shape[:2]),
+    }
+    leads: list[_Lead] = []
+    for quarter_turns, faces in searches.items():
+        for face in faces:
+            if _is_new(face, [*known, *(lead.face for lead in leads)]):
+                leads.append(_Lead(face, quarter_turns, [], believed=False))
+    return leads
+
+
+def _enlarged(picture: np.ndarray, networks: _Networks, threshold: float) -> np.ndarray:
+    """Return what is found in the picture when it is enlarged, as a whole or part by part."""
+    if networks.enlarged is not None:
+        return networks.enlarged.detect(picture, threshold)
+    height, width = picture.shape[:2]
+    rows, columns = round(height * _PART), round(width * _PART)
+    found = []
+    for top in (0, height - rows):
+        for left in (0, width - columns):
+            part = picture[top : top + rows, left : left + columns]
+            large = cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC)
+            faces = networks.upright.detect(large, threshold, n_levels=1)
+            faces[:, :4] *= _PART
+            faces[:, :2] += (left, top)
+            found.append(faces)
+    return _best(np.concatenate(found))
+
+
+def _continue(
+    leads: list[_Lead],
+    index: int,
+    picture: np.ndarray,
+    found: dict[int, list[np.ndarray]],
+    networks: _Networks,
     threshold: float,
 ) -> None:
-    """Add a face, and where it is found in the pictures before and after its own, to what is found in each."""
-    found[start] = np.vstack([found[start], face])
-    for steps in (range(start + 1, len(pictures)), range(start - 1, -1, -1)):
-        last = face
-        for index in steps:
-            seen = _look(pictures[index], last, quarter_turns, window, threshold)
-            if seen is not None:
-                last = seen
-                found[index] = np.vstack([found[index], seen])
+    """Find every lead in the next frame: among its faces, or where it was."""
+    for lead in leads:
+        again = _same(lead.face, found[index])
+        if again is None:
+            _try(lead, index, picture, found, networks, threshold)
+        else:
+            lead.face, lead.n_misses = again, 0
+
+
+def _look_back(
+    lead: _Lead,
+    index: int,
+    before: list[tuple[int, np.ndarray]],
+    found: dict[int, list[np.ndarray]],
+    networks: _Networks,
+    threshold: float,
+) -> None:
+    """Follow a new lead back to where it came into view, or to where it was already known."""
+    start = lead.face
+    _note(lead, index, start, found)
+    for earlier, picture in reversed(before):
+        if _same(lead.face, found[earlier]) is not None or lead.n_misses > _MOST_MISSES:
+            break
+        _try(lead, earlier, picture, found, networks, threshold)
+    lead.face, lead.n_misses = start, 0
+
+
+def _try(
+    lead: _Lead,
+    index: int,
+    picture: np.ndarray,
+    found: dict[int, list[np.ndarray]],
+    networks: _Networks,
+    threshold: float,
+) -> None:
+    lead.n_looks += 1
+    seen = _look(picture, lead.face, lead.quarter_turns, networks.window, threshold)
+    if seen is None:
+        lead.n_misses += 1
+    else:
+        lead.face, lead.n_misses = seen, 0
+        _note(lead, index, seen, found)
+
+
+def _note(lead: _Lead, index: int, face: np.ndarray, found: dict[int, list[np.ndarray]]) -> None:
+    """Add a sight to what is found, at once or as soon as its lead is believed."""
+    lead.sights.append((index, face))
+    if not lead.believed:
+        lead.believed = len(lead.sights) > max(_FEWEST_SIGHTS, lead.n_looks / 2)
+    if lead.believed:
+        for frame, sight in lead.sights:
+            if _is_new(sight, found[frame]):
+                found[frame].append(sight)
+        lead.sights.clear()
+
+
+def _scale(height: int, width: int, largest: float, pixels: float) -> float:
+    """Return how much a picture is to be enlarged."""
+    return max(1.0, min(largest, float(np.sqrt(pixels / (height * width)))))
+
+
+def _same(face: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Return that one of the others which is the same face, None where there is none."""
+    if not len(others):
+        return None
+    overlap = intersection_over_union(face[None, :4], np.array(others)[:, :4])[0]
+    return others[int(overlap.argmax())] if overlap.max() > _SAME_FACE_IOU else None
+
+
+def _is_new(face: np.ndarray, known: Sequence[np.ndarray]) -> bool:
+    return _same(face, known) is None
 
 
 def _look(
     picture: np.ndarray, face: np.ndarray, quarter_turns: int, window: YuNet, threshold: float
 ) -> np.ndarray | None:
-    """Return the surest face in the window around a face; None where there is none."""
+    """Return the face in the window around where it was last seen; None where there is none."""
     side = float(face[2:4].max()) * _WINDOW_OVER_FACE
     corner = face[:2] + face[2:4] / 2 - side / 2
     scale = _WINDOW_PX / side
@@ -199,8 +342,14 @@ def _look(
     seen = window.detect(np.ascontiguousarray(np.rot90(crop, quarter_turns)), threshold)
     if not len(seen):
         return None
-    best = _turned_back(seen[:1], quarter_turns, (_WINDOW_PX, _WINDOW_PX))[0]
-    return np.concatenate([corner + best[:2] / scale, best[2:4] / scale, best[4:]])
+    placed = _turned_back(seen, quarter_turns, (_WINDOW_PX, _WINDOW_PX))
+    placed[:, :4] /= scale
+    placed[:, :2] += corner
+    # Of several, the one that is nearest to where the face was, and about as large.
+    distance = np.hypot(*(placed[:, :2] + placed[:, 2:4] / 2 - face[:2] - face[2:4] / 2).T) / face[2:4].max()
+    growth = np.abs(np.log(placed[:, 2:4].max(axis=1) / face[2:4].max()))
+    nearest = int(np.argmin(distance + growth))
+    return np.asarray(placed[nearest]) if distance[nearest] < 1 and growth[nearest] < _LARGEST_GROWTH else None
 
 
 def _turned_back(faces: np.ndarray, quarter_turns: int, size: tuple[int, ...]) -> np.ndarray:

@@ -5,17 +5,18 @@ skeleton knows where a head is while no face is seen. A mask is held for a momen
 carried over a cut.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
+from scipy.signal import savgol_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from deidpose import heads as placing
-from deidpose import tables
+from deidpose import skeleton, tables
 from deidpose.doubts import doubts
 from deidpose.faces import enlarge, under_ellipse
 
@@ -27,15 +28,23 @@ _LARGEST_STEP = 0.6
 _LARGEST_JUMP = 2.0
 #: ... and its size has changed by less than this factor.
 _LARGEST_GROWTH = 2.0
+#: Tracks are joined over a gap when one ends, and the next begins, within this many box sides of where the other
+#: leads, and their sizes differ by less than this factor.
+_LARGEST_GAP = 1.0
+_LARGEST_GROWTH_OVER_GAP = 1.6
 #: Detections are first linked over gaps of so many frames, where there is little doubt; what is linked is then
 #: joined over longer gaps, all of the video at once.
 _SHORT_GAP = 2
 #: A velocity is taken from so many frames, and trusted for as many.
 _STEADY_FRAMES = 5
 #: A track is the face of the person to whom this share of its detections belongs.
-_OWN_SHARE = 0.3
-#: So many detections of one track are a face, however unsure each of them is.
-_SUSTAINED = 5
+_OWN_SHARE = 0.5
+#: A track that no body supports is a face throughout when the detector was once this sure of it, or this sure on
+#: average, with nothing for a frame in which it is not detected. Texture that looks like a face flickers.
+_SURE = 0.75
+_SURE_ON_AVERAGE = 0.3
+#: A detector is sure of a face of so many pixels: where it is not, and no body is there, there is none.
+_LARGE_PX = 80.0
 #: A face-like spot on a body, larger than the head of that body, is masked only when the detector is this sure: it
 #: would be a face much nearer to the camera, which detectors do not doubt. A bare chest is less.
 _SURE_ON_BODY = 0.9
@@ -44,6 +53,21 @@ _LARGEST_FACE_OVER_HEAD = 1.3
 _SMALLEST_FACE_OVER_HEAD = 0.25
 #: Masks move softly: each of their edges is averaged over this time on either side.
 _SOFT_S = 0.07
+
+
+#: A skeleton is a part of another when this share of its keypoints lies in the box around the other one, which is
+#: widened by this share of its sides, and its head is at least this large beside the other's; it is a phantom when
+#: that is so in this share of its frames.
+_INSIDE = 0.6
+_MARGIN = 0.1
+_AS_LARGE = 0.6
+_MOSTLY = 0.5
+
+
+#: A head needs no mask of its own where that of a face covers this share of the square around it, about its middle:
+#: of a sure face, whose box is better than the square, or of another.
+_MIDDLE_OF_SURE = 0.3
+_MIDDLE = 0.6
 
 
 class Track(NamedTuple):
@@ -99,33 +123,39 @@ def track_faces(
         for seconds in (settings["max_gap_s"], settings["hold_s"], settings["near_s"], _SOFT_S)
     )
     shots = Shots(cuts["frame"].to_numpy(), n_frames)
-    placed = placing.place(keypoints)
-    nowhere = placed[placed["placed_by"] == "nothing"]
-    placed = placed[placed["placed_by"] != "nothing"].reset_index(drop=True)
+    every = placing.place(keypoints)
+    nowhere = every[every["placed_by"] == "nothing"]
+    placed = every[every["placed_by"] != "nothing"].reset_index(drop=True)
     paths = _head_paths(placed, nowhere, shots, max_gap, hold)
 
-    linked = link(detections, owners(detections, paths), shots, min(max_gap, _SHORT_GAP))
-    tracks = join(linked, shots, max_gap)
-    doubtful = [_contradicted(track, keypoints, paths) for track in tracks]
+    owner = owners(detections, paths)
+    phantoms = _phantoms(keypoints, every, set(paths) - set(owner.tolist()))
+    tracks = join(link(detections, owner, shots, min(max_gap, _SHORT_GAP)), shots, max_gap)
+    doubts_of = [
+        "pattern" if _contradicted(track, keypoints, paths) else "glimpse" if _glimpse(track, settings) else ""
+        for track in tracks
+    ]
     faces = []
-    for track in (track for track, doubted in zip(tracks, doubtful, strict=True) if not doubted):
-        lasting = track.scores.max() >= settings["track_score"] or len(track.frames) >= _SUSTAINED
-        # Brief and unsure: masked where it was seen, for it may be a face, and not held beyond.
-        filled = fill(track, paths.get(track.person), shots, max_gap, hold if lasting else 0)
+    for track in (track for track, case in zip(tracks, doubts_of, strict=True) if not case):
+        # Unsure: masked where it was seen, for it may be a face, and not between or beyond. Without a body that is
+        # there, no mask is held longer than the face was seen.
+        held = hold if track.person >= 0 else min(hold, len(track.frames))
+        filled = fill(track, paths.get(track.person), shots, max_gap, held) if _is_face(track, settings) else track
         faces.append(soften(filled._replace(boxes=enlarge(filled.boxes, settings["enlarge"])), shots, soft))
 
     backs = _unseen_backs(placed, paths, faces, shots, near) if settings["heads_from_behind"] == "near" else {}
     heads = []
-    for path in paths.values():
+    for path in (path for person, path in paths.items() if person not in phantoms):
         head = soften(_pick(path, ~np.isin(path.frames, backs.get(path.person, []))), shots, soft)
-        heads.append(_pick(head, ~_covered(head, faces)))
-    masked = _within_picture(_rows([*faces, *heads, *_upper_bodies(placed)]), size)
+        heads.append(_pick(head, ~_covered(head, faces, settings["track_score"])))
+    masked = _within_picture(_rows([*faces, *heads, *_upper_bodies(placed, phantoms)]), size)
 
     whole = np.array([0.0, 0.0, *size])
-    unmasked = [_unmasked("pattern", track) for track, doubted in zip(tracks, doubtful, strict=True) if doubted]
+    unmasked = [_unmasked(case, track) for track, case in zip(tracks, doubts_of, strict=True) if case]
     unmasked += [
         _unmasked("back", _pick(paths[person], np.isin(paths[person].frames, f))) for person, f in backs.items()
     ]
+    unmasked += [_unmasked("phantom", paths[person]) for person in sorted(phantoms)]
     unmasked += [
         _unmasked("nothing", _as_path(rows.assign(**dict(zip(_BOX, whole, strict=True)))))
         for person, rows in nowhere.groupby("person", sort=True)
@@ -337,10 +367,12 @@ def _gap_cost(first: Track, second: Track, shots: Shots) -> float:
     way = next_[:2] + next_[2:] / 2 - last[:2] - last[2:] / 2
     ahead = _velocity(first, -1) * min(gap, _STEADY_FRAMES)
     back = _velocity(second, 0) * min(gap, _STEADY_FRAMES)
-    displacements = [_displacement(way - moved, last, next_, gap) for moved in (ahead, back)]
+    side = float(max(last[2:].max(), next_[2:].max()))
+    apart = float(np.mean([np.hypot(*(way - moved)) for moved in (ahead, back)])) / side
+    growth = side / float(max(min(last[2:].max(), next_[2:].max()), 1e-9))
     if first.person >= 0 and first.person == second.person:
-        return float(np.mean(np.minimum(displacements, _LARGEST_JUMP)))
-    return float(np.mean(displacements))
+        return min(apart, _LARGEST_GAP)
+    return apart if apart < _LARGEST_GAP and growth < _LARGEST_GROWTH_OVER_GAP else float("inf")
 
 
 def _velocity(track: Track, end: int) -> np.ndarray:
@@ -429,8 +461,8 @@ def _on_head(boxes: np.ndarray, known: Track, wanted: np.ndarray, path: Track | 
 def soften(track: Track, shots: Shots, soft: int) -> Track:
     """Return a track whose boxes move without jitter and lie nowhere within the given ones.
 
-    Each edge takes the outermost position of the frames around, and then the mean of those: every one of them is at
-    or beyond the edge of this frame, so their mean is too.
+    The centre is smoothed. Beside the smooth centre, each edge takes its outermost position in the frames around,
+    and then the mean of those: every one of them is at or beyond the edge of this frame, so their mean is too.
 
     Parameters
     ----------
@@ -445,18 +477,22 @@ def soften(track: Track, shots: Shots, soft: int) -> Track:
     boxes = track.boxes.copy()
     for piece in np.split(np.arange(len(track.frames)), np.flatnonzero(apart) + 1):
         low, high = boxes[piece, :2], boxes[piece, :2] + boxes[piece, 2:]
-        low, high = -_running_top(-low, soft), _running_top(high, soft)
+        centre = _along_lines((low + high) / 2, soft)
+        low = centre - _running(_running(centre - low, soft, np.max), soft, np.mean)
+        high = centre + _running(_running(high - centre, soft, np.max), soft, np.mean)
         boxes[piece] = np.column_stack([low, high - low])
     return track._replace(boxes=boxes)
 
 
-def _running_top(values: np.ndarray, reach: int) -> np.ndarray:
-    """Return the mean over ``reach`` rows on either side of the maxima over as many, columns apart."""
-    for combine in (np.max, np.mean):
-        padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
-        values = combine(windows, axis=-1)
-    return values
+def _along_lines(values: np.ndarray, reach: int) -> np.ndarray:
+    """Return values smoothed by straight lines fitted to the rows around each; fewer rows stay as they are."""
+    return values if len(values) <= 2 * reach else savgol_filter(values, 2 * reach + 1, 1, axis=0)
+
+
+def _running(values: np.ndarray, reach: int, combine: Callable[..., np.ndarray]) -> np.ndarray:
+    """Return the maximum or the mean over ``reach`` rows on either side, columns apart."""
+    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
+    return combine(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0), axis=-1)
 
 
 # ----------------------------------------------------------------------------------------------------------- heads
@@ -524,20 +560,64 @@ def _pick(track: Track, chosen: np.ndarray) -> Track:
     return Track(frames[chosen], boxes[chosen], scores[chosen], detected[chosen], person)
 
 
-def _covered(head: Track, faces: list[Track]) -> np.ndarray:
+def _covered(head: Track, faces: list[Track], sure: float) -> np.ndarray:
     """Return in which frames the mask of a face covers the middle of a head."""
     covered = np.zeros(len(head.frames), bool)
-    middle = enlarge(head.boxes, 0.5)
     for face in faces:
         _, mine, theirs = np.intersect1d(head.frames, face.frames, return_indices=True)
         if len(mine):
-            covered[mine] |= under_ellipse(middle[mine], face.boxes[theirs])
+            is_sure = face.scores[theirs] >= sure
+            for share, rows in ((_MIDDLE_OF_SURE, is_sure), (_MIDDLE, ~is_sure)):
+                middle = enlarge(head.boxes[mine[rows]], share)
+                covered[mine[rows]] |= under_ellipse(middle, face.boxes[theirs[rows]])
     return covered
 
 
-def _upper_bodies(placed: pd.DataFrame) -> list[Track]:
+def _upper_bodies(placed: pd.DataFrame, phantoms: Collection[int]) -> list[Track]:
     """Return the upper part of people whose head is not placed."""
-    return [_as_path(rows) for _, rows in placed[placed["placed_by"] == "body"].groupby("person", sort=True)]
+    rows = placed[(placed["placed_by"] == "body") & ~placed["person"].isin(phantoms)]
+    return [_as_path(mine) for _, mine in rows.groupby("person", sort=True)]
+
+
+def _phantoms(keypoints: pd.DataFrame, every: pd.DataFrame, faceless: Collection[int]) -> set[int]:
+    """Return those of the people without a detected face who are a part of somebody else.
+
+    The pose network takes a trunk or a pair of legs for another person now and then. Such a skeleton lies inside the
+    other one, its head is on the other's body, and it is about as large. A child in somebody's arms is smaller; of
+    two people who embrace, the heads are side by side.
+    """
+    frames, person, body = placing.as_array(keypoints)
+    head = every[_BOX].to_numpy(float)
+    below = body[:, [skeleton.INDEX[name] for name in _BELOW_THE_HEAD], :2]
+    one, other = same_frame(frames, frames)
+    low, high = (reduce(body[..., :2], axis=1) for reduce in (np.fmin.reduce, np.fmax.reduce))
+    margin = _MARGIN * (high - low)[other]
+    points = body[one][..., :2]
+    inside = (points >= (low[other] - margin)[:, None]) & (points <= (high[other] + margin)[:, None])
+    share = inside.all(axis=2).sum(axis=1) / np.maximum(np.isfinite(points[..., 0]).sum(axis=1), 1)
+    centre = (head[:, :2] + head[:, 2:] / 2)[one]
+    on_body = (centre >= np.fmin.reduce(below, axis=1)[other]) & (centre <= np.fmax.reduce(below, axis=1)[other])
+    as_large = head[one, 2] >= _AS_LARGE * head[other, 2]
+    part = np.zeros(len(frames), bool)
+    part[one[(one != other) & (share >= _INSIDE) & on_body.all(axis=1) & as_large]] = True
+    return {number for number in faceless if float(part[person == number].mean()) >= _MOSTLY}
+
+
+def _is_face(track: Track, settings: Mapping[str, Any]) -> bool:
+    """Return whether a track is a face for all of its time, and not only where it is detected."""
+    if track.person >= 0:
+        return True
+    span = int(track.frames[-1] - track.frames[0]) + 1
+    often = (
+        float(track.scores.sum()) / span >= _SURE_ON_AVERAGE and float(track.scores.max()) >= settings["track_score"]
+    )
+    return often or float(track.scores.max()) >= _SURE
+
+
+def _glimpse(track: Track, settings: Mapping[str, Any]) -> bool:
+    """Return whether a track is large, has no body, and was neither sure nor there for long: large faces are clear."""
+    unsure = track.scores.max() < settings["track_score"] and not _is_face(track, settings)
+    return bool(track.person < 0 and unsure and np.median(track.boxes[:, 2:].max(axis=1)) >= _LARGE_PX)
 
 
 def _contradicted(track: Track, keypoints: pd.DataFrame, paths: Mapping[int, Track]) -> bool:
