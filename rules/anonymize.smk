@@ -93,6 +93,12 @@ rule audit:
         detections=f"{RESTRICTED}/detections/{{video}}.parquet",
         searched_original=f"{RESTRICTED}/searched/{{video}}_original.parquet",
         searched=f"{RESTRICTED}/searched/{{video}}_{{method}}.parquet",
+        # Only where somebody is named, as for the masks.
+        people=lambda wildcards: (
+            f"{RESTRICTED}/people/{wildcards.video}.csv"
+            if TOKENS[wildcards.video].visible
+            else []
+        ),
     output:
         audit=f"{RESTRICTED}/audit/{{video}}_{{method}}.json",
     log:
@@ -112,6 +118,7 @@ rule audit:
         search=rules.search_faces.params.audit,
         mask=config["mask"],
         accepted=accepted_findings,
+        visible=lambda wildcards: TOKENS[wildcards.video].visible,
         models={name: MODELS[name] for name in ("yunet", "centerface")},
         code=code("audit"),
     script:

@@ -108,11 +108,6 @@ def accepted_findings(wildcards):
     return corrections.accepted(CORRECTIONS, wildcards.video)
 
 
-def accepted_findings(wildcards):
-    """Return what a reviewer has accepted in one video, for the verdict of its audits: nothing."""
-    return []
-
-
 def of_study(pattern, **wildcards):
     """Return an input function: the pattern for every accepted video and all the given wildcards."""
     return lambda _: expand(pattern, video=accepted_videos(), **wildcards)

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import audit, comparison, tables, video
+from deidpose import audit, comparison, people, tables, video
 from deidpose.jobs import job
 from deidpose.provenance import file_sha256
 
@@ -16,6 +16,8 @@ with job(snakemake.log[0]):
     facts = tables.read(snakemake.input.screening, "screening").iloc[0]
     timestamps = tables.read(snakemake.input.timestamps, "timestamps")
     faces = tables.read(snakemake.input.faces, "faces")
+    visible = snakemake.params.visible
+    persons = people.named(tables.read(snakemake.input.people, "people"), visible, "visible") if visible else []
     compared = comparison.compare(
         video.read_frames(snakemake.input.original, timestamps, snakemake.threads),
         video.read_frames(snakemake.input.video, threads=snakemake.threads),
@@ -35,7 +37,7 @@ with job(snakemake.log[0]):
         snakemake.params.mask["shape"],
         snakemake.params.audit,
         snakemake.params.accepted,
-        snakemake.params.get("visible", ()),
+        persons,
     )
     logging.info("%s. %s", found["verdict"], found["reason"])
     verdict = {

@@ -349,6 +349,7 @@ def test_the_face_of_somebody_who_is_left_visible_is_no_leak_and_is_counted() ->
     found = judged(**content, visible=[0])
     assert found["verdict"] == "pass"
     assert found["n_left_visible"] == N
+    assert f"By choice, {N} face-frames stayed visible." in found["reason"]
     assert found["n_face_frames"] == N
     assert found["n_leaked_frames"] == found["n_residual_outside"] == 0
     assert judged(**content, visible=[1])["verdict"] == "fail"

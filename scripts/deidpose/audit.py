@@ -92,7 +92,7 @@ def audit(
     evidence = _evidence(detections, searched, heads, settings["evidence_score"])
     shown = searched_delivered.assign(source=DELIVERED, person=-1)
     excused, excused_shown = (_is_of(table, heads, visible) for table in (evidence, shown))
-    n_left_visible = evidence[excused].pipe(merge)["face"].nunique()
+    n_left_visible = int(merge(evidence[excused])["face"].nunique())
     evidence, shown = evidence[~excused], shown[~excused_shown].reset_index(drop=True)
 
     evidence = evidence.assign(covered=share_under_masks(evidence, faces, size, shape))
@@ -113,6 +113,11 @@ def audit(
         finding["accepted"] = any(_lies_in(finding, region, size) for region in accepted)
     complete = comparison.n_frames == len(times)
     verdict, reason = judge(findings, complete, comparison.n_unlike, len(found), settings["sustained_frames"])
+    n_accepted = sum(finding["accepted"] for finding in findings)
+    if n_accepted:
+        reason += f" A reviewer has accepted {_count(n_accepted, 'finding')}."
+    if n_left_visible:
+        reason += f" By choice, {_count(n_left_visible, 'face-frame')} stayed visible."
     longest = max(
         (finding for finding in findings if finding["kind"] == "leak"),
         key=lambda finding: _duration(finding, times),
@@ -143,13 +148,13 @@ def audit(
         "leaked_frames": leaked_frames[:_LISTED],
         "longest_leak_frames": longest["last_frame"] - longest["first_frame"] + 1 if longest else 0,
         "longest_leak_s": round(_duration(longest, times), 3) if longest else 0.0,
-        "n_left_visible": int(n_left_visible),
+        "n_left_visible": n_left_visible,
         "n_residual_outside": len(outside),
         "n_residual_inside": len(inside),
         "share_residual_inside": round(len(inside) / len(faces), 6) if len(faces) else 0.0,
         "n_not_applied": len(comparison.not_applied),
         "n_frames_unlike_original": comparison.n_unlike,
-        "n_accepted": sum(finding["accepted"] for finding in findings),
+        "n_accepted": n_accepted,
         "n_findings": len(findings),
         "findings": sorted(findings, key=lambda finding: (finding["accepted"], -finding["score"]))[:_LISTED],
     }
@@ -206,15 +211,11 @@ def judge(
             f" with a score of up to {surest['score']:.2f}."
         )
     if weak:
-        return (
-            "review",
-            f"A face is still seen through a mask in {_count(_span(weak), 'frame')}: the masks are too weak.",
-        )
-    accepted = len(findings) - len(open_findings)
-    remark = f" A reviewer has accepted {_count(accepted, 'finding')}." if accepted else ""
+        seen = _count(_span(weak), "frame")
+        return "review", f"A face is still seen through a mask in {seen}: the masks are too weak."
     if not n_face_frames:
-        return "pass", f"No face was found in the original.{remark}"
-    return "pass", f"No face that was found in the original is left uncovered.{remark}"
+        return "pass", "No face was found in the original."
+    return "pass", "No face that was found in the original is left uncovered."
 
 
 def _is_confirmed(leak: Mapping[str, Any]) -> bool:
