@@ -55,11 +55,12 @@ def test_the_networks_know_these_faces_when_they_see_them(scores: Scores) -> Non
     assert found(scores["original"], "landmarks") >= 12
 
 
-@pytest.mark.parametrize("network", NAMES)
-@pytest.mark.parametrize("method", masks.METHODS)
+# The short-range detector takes some black discs on shoulders for heads. That they are black is tested elsewhere.
+@pytest.mark.parametrize(
+    ("method", "network"),
+    [(m, n) for m in masks.METHODS for n in NAMES if (m, n) != ("block", "short_range")],
+)
 def test_no_network_finds_a_face_under_a_delivered_mask(scores: Scores, method: str, network: str) -> None:
-    if (method, network) == ("block", "short_range"):
-        return  # it takes some black discs on shoulders for heads; that they are black is tested elsewhere
     assert max(row[network] for row in scores[method]) < 0.5
 
 
