@@ -3,6 +3,7 @@ rule detect_faces:
     input:
         video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
+        cuts=f"{RESTRICTED}/cuts/{{video}}.parquet",
         yunet=model("yunet"),
     output:
         detections=f"{RESTRICTED}/detections/{{video}}.parquet",
@@ -20,6 +21,7 @@ rule detect_faces:
         runtime=minutes("detect_faces"),
     params:
         score_threshold=config["faces"]["score_threshold"],
+        thorough_interval_s=config["faces"]["thorough_interval_s"],
         precision=config["pose"]["precision"],
         code=code("detect_faces"),
     script:
@@ -31,9 +33,17 @@ rule track_faces:
     input:
         detections=f"{RESTRICTED}/detections/{{video}}.parquet",
         keypoints=f"{RESTRICTED}/keypoints/{{video}}_original.parquet",
+        cuts=f"{RESTRICTED}/cuts/{{video}}.parquet",
         screening=f"{RESTRICTED}/screened/{{video}}.tsv",
+        # Only where somebody is named: another patient in that table reruns no mask.
+        people=lambda wildcards: (
+            f"{RESTRICTED}/people/{wildcards.video}.csv"
+            if TOKENS[wildcards.video].visible
+            else []
+        ),
     output:
         faces=f"{RESTRICTED}/faces/{{video}}.parquet",
+        heads=f"{RESTRICTED}/heads/{{video}}.parquet",
         review=f"{RESTRICTED}/review/{{video}}.csv",
     log:
         f"{LOGS}/track_faces/{{video}}.log",
@@ -49,30 +59,8 @@ rule track_faces:
         runtime=minutes("track_faces"),
     params:
         faces=config["faces"],
+        corrections=lambda wildcards: corrections.of_masks(CORRECTIONS, wildcards.video),
+        visible=lambda wildcards: TOKENS[wildcards.video].visible,
         code=code("track_faces"),
     script:
         "../scripts/track_faces.py"
-
-
-rule draw_review:
-    """One picture of the places in one video that a person should look at; it shows the original."""
-    input:
-        video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
-        timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
-        review=f"{RESTRICTED}/review/{{video}}.csv",
-    output:
-        sheet=f"{RESTRICTED}/review/{{video}}.png",
-    log:
-        f"{LOGS}/draw_review/{{video}}.log",
-    benchmark:
-        f"{BENCHMARKS}/draw_review/{{video}}.tsv"
-    conda:
-        "../envs/deidpose.yaml"
-    threads: 1
-    resources:
-        mem_mb=megabytes("draw_review"),
-        runtime=minutes("draw_review"),
-    params:
-        code=code("draw_review"),
-    script:
-        "../scripts/draw_review.py"

@@ -77,3 +77,28 @@ rule sanitize:
         code=code("sanitize"),
     script:
         "../scripts/sanitize.py"
+
+
+rule find_cuts:
+    """The frames at which one video cuts to another scene: nobody is followed over them."""
+    input:
+        video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
+        timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
+    output:
+        cuts=f"{RESTRICTED}/cuts/{{video}}.parquet",
+    log:
+        f"{LOGS}/find_cuts/{{video}}.log",
+    benchmark:
+        f"{BENCHMARKS}/find_cuts/{{video}}.tsv"
+    # Much waits for it; audits and drawings fill the cores that are free meanwhile.
+    priority: 1
+    conda:
+        "../envs/deidpose.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("find_cuts"),
+        runtime=minutes("find_cuts"),
+    params:
+        code=code("find_cuts"),
+    script:
+        "../scripts/find_cuts.py"

@@ -4,6 +4,7 @@ rule estimate_pose:
         **{name: model(name) for name in POSE_MODELS},
         video=pictures_of_source,
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
+        cuts=f"{RESTRICTED}/cuts/{{video}}.parquet",
     output:
         keypoints=f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet",
     log:

@@ -14,7 +14,9 @@ with job(snakemake.log[0]):
         video.read_frames(snakemake.input.video, timestamps, snakemake.threads),
         snakemake.input.yunet,
         snakemake.params.score_threshold,
+        max(1, round(snakemake.params.thorough_interval_s * video.frame_rate(timestamps))),
         snakemake.threads,
         snakemake.params.precision,
+        frozenset(tables.read(snakemake.input.cuts, "cuts")["frame"]),
     )
     tables.write(detections, "detections", snakemake.output.detections)

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]):
     settings = snakemake.params.pose
     timestamps = tables.read(snakemake.input.timestamps, "timestamps")
-    span = float(timestamps["time_s"].iloc[-1] - timestamps["time_s"].iloc[0])
     # The copies keep the exact timestamps of the source; the sanitized original is matched to them.
     listed = timestamps if snakemake.wildcards.source == "original" else None
     keypoints = pose.backend(settings["backend"]).estimate(
         video.read_frames(snakemake.input.video, listed, snakemake.threads),
-        (len(timestamps) - 1) / span if span else 25.0,
+        video.frame_rate(timestamps),
         snakemake.input,
         settings,
         snakemake.threads,
+        frozenset(tables.read(snakemake.input.cuts, "cuts")["frame"]),
     )
     logging.info("%d people", keypoints["person"].nunique())
     tables.write(keypoints, "keypoints", snakemake.output.keypoints)

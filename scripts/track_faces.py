@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
-from deidpose import tables, tracking
+from deidpose import corrections, people, tables, tracking
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -11,20 +11,27 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     facts = tables.read(snakemake.input.screening, "screening").iloc[0]
-    faces, review = tracking.track_faces(
+    n_frames, size = int(facts["n_frames"]), (int(facts["width"]), int(facts["height"]))
+    visible = snakemake.params.visible
+    persons = people.named(tables.read(snakemake.input.people, "people"), visible, "visible") if visible else []
+    tracked = tracking.track_faces(
         tables.read(snakemake.input.detections, "detections"),
         tables.read(snakemake.input.keypoints, "keypoints"),
-        int(facts["n_frames"]),
+        tables.read(snakemake.input.cuts, "cuts"),
+        n_frames,
         float(facts["fps"]),
-        (int(facts["width"]), int(facts["height"])),
+        size,
         snakemake.params.faces,
     )
+    corrected = corrections.apply(tracked.faces, snakemake.params.corrections, size, n_frames)
+    faces = people.leave_visible(corrected, tracked.heads, persons)
     logging.info(
         "%d regions in %d of %d frames; %d places to review",
         len(faces),
         faces["frame"].nunique(),
-        facts["n_frames"],
-        len(review),
+        n_frames,
+        len(tracked.review),
     )
     tables.write(faces, "faces", snakemake.output.faces)
-    tables.write(review, "review", snakemake.output.review)
+    tables.write(tracked.heads, "heads", snakemake.output.heads)
+    tables.write(tracked.review, "review", snakemake.output.review)

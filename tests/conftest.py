@@ -13,7 +13,7 @@ import yaml
 from hypothesis import settings
 
 from clips import write_video
-from deidpose import faces, video
+from deidpose import faces, tables, tracking, video
 from deidpose import models as fetched
 from deidpose.pose import blazepose
 
@@ -84,13 +84,19 @@ def frames(clip: Path) -> list[video.Frame]:
 @pytest.fixture(scope="session")
 def detections(frames: list[video.Frame], models: dict[str, Path], config: dict[str, Any]) -> pd.DataFrame:
     """Return the faces that YuNet finds in the clip."""
-    return faces.detect(frames, models["yunet"], config["faces"]["score_threshold"])
+    return faces.detect(frames, models["yunet"], config["faces"]["score_threshold"], 15)
 
 
 @pytest.fixture(scope="session")
 def keypoints(frames: list[video.Frame], models: dict[str, Path], config: dict[str, Any]) -> pd.DataFrame:
     """Return the keypoints that BlazePose finds in the clip."""
     return blazepose.estimate(frames, 30.0, models, config["pose"], 1)
+
+
+@pytest.fixture(scope="session")
+def tracked(detections: pd.DataFrame, keypoints: pd.DataFrame, config: dict[str, Any]) -> tracking.Tracked:
+    """Return what is masked in the clip."""
+    return tracking.track_faces(detections, keypoints, tables.empty("cuts"), 30, 30.0, (884, 498), config["faces"])
 
 
 @pytest.fixture

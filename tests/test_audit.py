@@ -11,9 +11,8 @@ STRENGTH = masks.Strength("ellipse", 0.25, 6)
 
 
 @pytest.fixture(scope="module")
-def regions(detections: pd.DataFrame, keypoints: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
-    table = tracking.track_faces(detections, keypoints, 30, 30.0, (884, 498), config["faces"])[0]
-    return table[table["frame"] < 6]
+def regions(tracked: tracking.Tracked) -> pd.DataFrame:
+    return tracked.faces[tracked.faces["frame"] < 6]
 
 
 @pytest.fixture(scope="module")

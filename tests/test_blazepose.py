@@ -50,7 +50,7 @@ def test_both_people_are_followed_through_every_frame(keypoints: pd.DataFrame) -
 
 def test_noses_are_in_the_faces_that_the_face_detector_finds(keypoints: pd.DataFrame, detections: pd.DataFrame) -> None:
     noses = keypoints[keypoints["keypoint"] == "Nose"]
-    for face in detections[detections["score"] > 0.5].itertuples():
+    for face in detections[detections["score"] > 0.6].itertuples():
         here = noses[noses["frame"] == face.frame]
         inside = here["x_px"].between(face.x_px, face.x_px + face.width_px) & here["y_px"].between(
             face.y_px, face.y_px + face.height_px

@@ -20,11 +20,12 @@ some_boxes = st.lists(box, min_size=1, max_size=12).map(lambda rows: np.array(ro
 
 
 def test_the_faces_of_both_people_are_found(detections: pd.DataFrame) -> None:
-    left, right = detections["y_px"] < 100, detections["y_px"] > 200
-    assert detections.loc[right, "frame"].nunique() == 30
-    assert detections.loc[left, "frame"].nunique() >= 3
+    sure = detections[detections["score"] > 0.4]
+    left, right = sure["y_px"] < 100, sure["y_px"] > 200
+    assert sure.loc[right, "frame"].nunique() == 30
+    assert sure.loc[left, "frame"].nunique() >= 15
     assert (left | right).all()
-    assert detections.loc[right, "width_px"].between(12, 25).all()
+    assert sure["width_px"].between(10, 20).all()
 
 
 def test_boxes_are_those_of_the_reference_implementation(frames: list[Frame], models: dict[str, Path]) -> None:
@@ -62,7 +63,7 @@ def test_a_face_near_the_edge_of_a_picture_of_any_size_is_found_in_place(
 def test_no_faces_and_no_frames_give_an_empty_table(models: dict[str, Path]) -> None:
     grey = Frame(0, 0.0, (np.full((96, 96), 90, np.uint8), *[np.full((48, 48), 128, np.uint8)] * 2), False)
     for given_frames in ([], [grey, grey]):
-        table = faces.detect(given_frames, models["yunet"], 0.3)
+        table = faces.detect(given_frames, models["yunet"], 0.3, 15)
         assert list(table.columns) == list(tables.TABLES["detections"])
         assert table.empty
 
@@ -70,8 +71,8 @@ def test_no_faces_and_no_frames_give_an_empty_table(models: dict[str, Path]) -> 
 def test_detection_is_repeatable_to_the_last_bit(
     frames: list[Frame], detections: pd.DataFrame, models: dict[str, Path]
 ) -> None:
-    again = faces.detect(frames[:5], models["yunet"], 0.3)
-    pd.testing.assert_frame_equal(again, detections[detections["frame"] < 5], check_exact=True)
+    again = faces.detect(frames[:15], models["yunet"], 0.3, 15)
+    pd.testing.assert_frame_equal(again, detections[detections["frame"] < 15], check_exact=True)
 
 
 @given(some_boxes, some_boxes)
@@ -108,11 +109,14 @@ def test_of_overlapping_boxes_only_the_best_stays_and_none_is_forgotten(boxes: n
 
 
 @given(some_boxes, st.floats(0.5, 4))
-def test_an_enlarged_box_is_a_square_about_the_same_centre(boxes: np.ndarray, factor: float) -> None:
+def test_an_enlarged_box_holds_the_grown_one_about_the_same_centre_and_is_never_narrow(
+    boxes: np.ndarray, factor: float
+) -> None:
     grown = faces.enlarge(boxes, factor)
     np.testing.assert_allclose(grown[:, :2] + grown[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2, atol=1e-6)
-    np.testing.assert_allclose(grown[:, 2], boxes[:, 2:].max(axis=1) * factor)
-    np.testing.assert_array_equal(grown[:, 2], grown[:, 3])
+    assert (grown[:, 2:] >= boxes[:, 2:] * factor - 1e-9).all()
+    np.testing.assert_allclose(grown[:, 2:].max(axis=1), boxes[:, 2:].max(axis=1) * factor)
+    assert (grown[:, 2:].min(axis=1) >= 0.8 * grown[:, 2:].max(axis=1) - 1e-9).all()
 
 
 def test_no_boxes_are_no_trouble() -> None:
@@ -126,5 +130,5 @@ def test_no_boxes_are_no_trouble() -> None:
 def test_the_corner_of_a_square_is_not_under_its_ellipse() -> None:
     region = np.array([[0.0, 0.0, 240.0, 240.0]])
     boxes = np.array([[100.0, 100.0, 40.0, 40.0], [2.0, 2.0, 30.0, 30.0], [100.0, 0.0, 40.0, 40.0]])
-    assert faces.under_ellipse(boxes, region)[:, 0].tolist() == [True, False, False]
+    assert faces.under_ellipse(boxes, region).tolist() == [True, False, False]
     assert not faces.under_ellipse(boxes, np.zeros((1, 4))).any()

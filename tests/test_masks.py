@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -16,8 +15,8 @@ RECTANGLE = STRENGTH._replace(shape="rectangle")
 
 
 @pytest.fixture(scope="module")
-def regions(detections: pd.DataFrame, keypoints: pd.DataFrame, config: dict[str, Any]) -> pd.DataFrame:
-    return tracking.track_faces(detections, keypoints, 30, 30.0, (884, 498), config["faces"])[0]
+def regions(tracked: tracking.Tracked) -> pd.DataFrame:
+    return tracked.faces
 
 
 def textured(height: int = 96, width: int = 128, odd: bool = False, full_range: bool = False) -> Frame:

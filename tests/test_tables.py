@@ -14,6 +14,7 @@ VALUES = {
     "int64": [0, -1, 2**40, 5, 6, 7, 8],
     "Int64": [0, None, 2**40, 5, None, 7, 8],
     "float64": [0.0, np.nan, -1.25, 1e6, 0.000001, 3.5, np.nan],
+    "bool": [True, False, False, True, True, False, False],
     "boolean": [True, None, False, True, True, None, False],
 }
 

@@ -109,7 +109,7 @@ def _covered(found: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     if not len(found) or not len(boxes):
         return np.zeros(len(found), bool)
     middle = np.column_stack([found[:, :2] + found[:, 2:4] / 4, found[:, 2:4] / 2])
-    return np.asarray(under_ellipse(middle, boxes).any(axis=1))
+    return np.asarray(under_ellipse(middle[:, None], boxes[None]).any(axis=1))
 
 
 def _clipped_area(boxes: np.ndarray, size: tuple[int, int]) -> float:

@@ -4,15 +4,17 @@ A box is x, y, width, height in pixels of the upright picture, (x, y) its upper 
 shape (n, 4).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import pandas as pd
 
 from deidpose import runtime, tables
-from deidpose.video import Frame, to_bgr
+from deidpose.video import Frame, chunks, to_bgr
 
 #: Strides of the three levels of YuNet (Wu et al. 2023, Machine Intelligence Research 20:656-665).
 _STRIDES = (8, 16, 32)
@@ -23,6 +25,30 @@ _SAME_FACE_IOU = 0.3
 _TRAINED_SIDE_PX = 300
 #: Smaller faces on a reduced level are found at the level above it, with fewer false alarms.
 _SMALLEST_WHEN_REDUCED_PX = 100
+#: Below about 16 pixels it finds many more faces in an enlarged picture, and is surer of them; enlarged too far, it
+#: takes texture for faces. A picture is enlarged up to this scale and this many pixels: in every frame ...
+_ENLARGED = (2.0, 1.1e6)
+#: ... and in the frames that are searched thoroughly. A larger picture is enlarged there in four overlapping parts,
+#: each to the size of the whole, so that no network is larger than that of the whole picture.
+_THOROUGHLY_ENLARGED = (3.0, 2.5e6)
+_PART = 5 / 9
+#: A face that is lost is looked for where it was, in a window of this many times its side, which is brought to this
+#: size: there the network finds nine in ten of the faces of the corpus, large or small (docs/corpus.md).
+_WINDOW_OVER_FACE = 5.0
+_WINDOW_PX = 256
+#: The detector was this sure of a face that is looked for when it is lost ...
+_LEAD_SCORE = 0.6
+#: ... and it is given up when it is not found in so many frames in a row.
+_MOST_MISSES = 3
+#: From one sight to the next, its size changes by less than this: a natural logarithm.
+_LARGEST_GROWTH = 0.6
+#: What only a thorough search has found is a face when it is found again in so many frames, and in half of those in
+#: which it is looked for: an enlarged picture shows more that is no face, too.
+_FEWEST_SIGHTS = 5
+#: At most this many frames are held in memory at once, twice.
+_LONGEST_CHUNK = 30
+#: A face is as wide as it is high when it is seen from the side, ear to nose; its box may not be.
+_ROUND = 0.8
 
 
 class YuNet:
@@ -38,19 +64,28 @@ class YuNet:
         Size of the pictures, in pixels.
     threads, precision
         See `runtime.compile_network`.
+    scale : float
+        Scale of the largest level; the next ones are half, a quarter ... of it.
     """
 
-    def __init__(self, model: str | Path, height: int, width: int, threads: int = 1, precision: str = "f32") -> None:
+    def __init__(
+        self,
+        model: str | Path,
+        height: int,
+        width: int,
+        threads: int = 1,
+        precision: str = "f32",
+        scale: float = 1.0,
+    ) -> None:
         self.size = (height, width)
         self.levels: list[tuple[float, tuple[int, int], runtime.Network]] = []
-        scale = 1.0
-        while scale == 1.0 or min(height, width) * scale >= _TRAINED_SIDE_PX:
+        while not self.levels or min(height, width) * scale >= _TRAINED_SIDE_PX:
             rows, columns = (-(-round(side * scale) // 32) * 32 for side in (height, width))
             network = runtime.compile_network(model, (1, 3, rows, columns), threads, precision)
             self.levels.append((scale, (rows, columns), network))
             scale /= 2
 
-    def detect(self, picture: np.ndarray, threshold: float) -> np.ndarray:
+    def detect(self, picture: np.ndarray, threshold: float, n_levels: int | None = None) -> np.ndarray:
         """Find the faces of a picture.
 
         Parameters
@@ -58,6 +93,8 @@ class YuNet:
         picture : array, shape (height, width, 3), uint8, blue-green-red
         threshold : float
             Lowest score, 0..1, that counts.
+        n_levels : int, optional
+            Search so many levels of the pyramid only, the largest first.
 
         Returns
         -------
@@ -66,27 +103,49 @@ class YuNet:
         """
         found = []
         height, width = self.size
-        for scale, (rows, columns), network in self.levels:
+        for level, (scale, (rows, columns), network) in enumerate(self.levels[:n_levels]):
             padded = np.zeros((rows, columns, 3), np.uint8)
             if scale == 1.0:
                 padded[:height, :width] = picture
             else:
                 target = (round(width * scale), round(height * scale))
-                padded[: target[1], : target[0]] = cv2.resize(picture, target, interpolation=cv2.INTER_AREA)
-            outputs = network(cv2.dnn.blobFromImage(padded))
-            level = _decode_yunet(outputs, rows, columns, threshold)
-            if scale < 1.0:
-                level = level[level[:, 2:4].max(axis=1) >= _SMALLEST_WHEN_REDUCED_PX]
-            level[:, :4] /= scale
-            found.append(level)
-        faces = np.concatenate(found)
-        return np.asarray(faces[non_maximum_suppression(faces[:, :4], faces[:, 4], _SAME_FACE_IOU)])
+                how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+                padded[: target[1], : target[0]] = cv2.resize(picture, target, interpolation=how)
+            faces = _decode_yunet(network(cv2.dnn.blobFromImage(padded)), rows, columns, threshold)
+            if level:
+                faces = faces[faces[:, 2:4].max(axis=1) >= _SMALLEST_WHEN_REDUCED_PX]
+            faces[:, :4] /= scale
+            found.append(faces)
+        return _best(np.concatenate(found))
+
+
+@dataclass
+class _Lead:
+    """A face that is looked for where it was last seen, in a picture turned as it was when it was found."""
+
+    face: np.ndarray
+    quarter_turns: int
+    sights: list[tuple[int, np.ndarray]]  # frame and face; not yet believed
+    n_looks: int = 0
+    n_misses: int = 0  # in a row
+    believed: bool = True
 
 
 def detect(
-    frames: Iterable[Frame], model: str | Path, threshold: float, threads: int = 1, precision: str = "f32"
+    frames: Iterable[Frame],
+    model: str | Path,
+    threshold: float,
+    thorough_every: int,
+    threads: int = 1,
+    precision: str = "f32",
+    cuts: Collection[int] = (),
 ) -> pd.DataFrame:
     """Find the faces in every frame of a video.
+
+    Every frame is searched upright. One frame in ``thorough_every`` is also searched enlarged, for faces of a dozen
+    pixels, and turned by 90, 180 or 270 degrees in their turn, for people who lie on a couch. A face that was seen
+    is looked for in the frames after, and before, where the search of the whole picture misses it: there, enlarged
+    and turned as the face is.
 
     Parameters
     ----------
@@ -96,21 +155,222 @@ def detect(
         See `YuNet`.
     threshold : float
         Lowest score, 0..1, that counts.
+    thorough_every : int
+        Frames between thorough searches.
+    cuts : collection of int
+        First frames of new shots: no face is looked for beyond one.
 
     Returns
     -------
     DataFrame
         The table ``detections``, by frame, best first.
     """
-    detector: YuNet | None = None
-    rows: list[tuple[float, ...]] = []
-    for frame in frames:
-        picture = to_bgr(frame)
-        if detector is None:
+    found: dict[int, list[np.ndarray]] = {}
+    leads: list[_Lead] = []
+    earlier: list[tuple[int, np.ndarray]] = []
+    networks: _Networks | None = None
+    turns = 0
+    for chunk in chunks(frames, max(1, min(thorough_every, _LONGEST_CHUNK)), cuts):
+        if chunk[0].index in cuts:
+            leads, earlier = [], []
+        here: list[tuple[int, np.ndarray]] = []
+        for frame in chunk:
+            picture = to_bgr(frame)
             height, width = picture.shape[:2]
-            detector = YuNet(model, height, width, threads, precision)
-        rows += [(frame.index, *face) for face in detector.detect(picture, threshold)]
+            networks = networks or _compile(model, height, width, threads, precision)
+            seen = networks.upright.detect(picture, threshold)
+            found[frame.index] = list(seen)
+            _continue(leads, frame.index, picture, found, networks, threshold)
+            leads = [lead for lead in leads if lead.n_misses <= _MOST_MISSES]
+            newcomers = [_Lead(face, 0, []) for face in seen if face[4] >= _LEAD_SCORE]
+            if frame is chunk[len(chunk) // 2]:
+                turns += 1
+                newcomers += _thorough(picture, seen, networks, threshold, turns)
+            for lead in newcomers:
+                if _is_new(lead.face, [other.face for other in leads]):
+                    _look_back(lead, frame.index, [*earlier, *here], found, networks, threshold)
+                    leads.append(lead)
+            here.append((frame.index, picture))
+        earlier = here
+    rows = [(index, *face) for index, faces in found.items() if faces for face in _best(np.array(faces))]
     return tables.check(pd.DataFrame(rows, columns=list(tables.TABLES["detections"])), "detections")
+
+
+class _Networks(NamedTuple):
+    upright: YuNet
+    sideways: YuNet
+    enlarged: YuNet | None
+    window: YuNet
+
+
+def _compile(model: str | Path, height: int, width: int, threads: int, precision: str) -> _Networks:
+    scale = _scale(height, width, *_ENLARGED)
+    thorough = _scale(height, width, *_THOROUGHLY_ENLARGED)
+    return _Networks(
+        YuNet(model, height, width, threads, precision, scale),
+        YuNet(model, width, height, threads, precision, scale),
+        YuNet(model, height, width, threads, precision, thorough) if thorough >= 1 / _PART else None,
+        YuNet(model, _WINDOW_PX, _WINDOW_PX, threads, precision),
+    )
+
+
+def _thorough(picture: np.ndarray, known: np.ndarray, networks: _Networks, threshold: float, turns: int) -> list[_Lead]:
+    """Return what is found in the picture enlarged, and turned this or that way, and not among the known faces."""
+    turned_by = 1 + turns % 3
+    turned = np.ascontiguousarray(np.rot90(picture, turned_by))
+    lying = (networks.upright if turned_by == 2 else networks.sideways).detect(turned, threshold)
+    searches = {
+        0: _enlarged(picture, networks, threshold),
+        turned_by: _turned_back(lying, turned_by, picture.shape[:2]),
+    }
+    leads: list[_Lead] = []
+    for quarter_turns, faces in searches.items():
+        for face in faces:
+            if _is_new(face, [*known, *(lead.face for lead in leads)]):
+                leads.append(_Lead(face, quarter_turns, [], believed=False))
+    return leads
+
+
+def _enlarged(picture: np.ndarray, networks: _Networks, threshold: float) -> np.ndarray:
+    """Return what is found in the picture when it is enlarged, as a whole or part by part."""
+    if networks.enlarged is not None:
+        return networks.enlarged.detect(picture, threshold)
+    height, width = picture.shape[:2]
+    rows, columns = round(height * _PART), round(width * _PART)
+    found = []
+    for top in (0, height - rows):
+        for left in (0, width - columns):
+            part = picture[top : top + rows, left : left + columns]
+            large = cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC)
+            faces = networks.upright.detect(large, threshold, n_levels=1)
+            faces[:, :4] *= _PART
+            faces[:, :2] += (left, top)
+            found.append(faces)
+    return _best(np.concatenate(found))
+
+
+def _continue(
+    leads: list[_Lead],
+    index: int,
+    picture: np.ndarray,
+    found: dict[int, list[np.ndarray]],
+    networks: _Networks,
+    threshold: float,
+) -> None:
+    """Find every lead in the next frame: among its faces, or where it was."""
+    for lead in leads:
+        again = _same(lead.face, found[index])
+        if again is None:
+            _try(lead, index, picture, found, networks, threshold)
+        else:
+            lead.face, lead.n_misses = again, 0
+
+
+def _look_back(
+    lead: _Lead,
+    index: int,
+    before: list[tuple[int, np.ndarray]],
+    found: dict[int, list[np.ndarray]],
+    networks: _Networks,
+    threshold: float,
+) -> None:
+    """Follow a new lead back to where it came into view, or to where it was already known."""
+    start = lead.face
+    _note(lead, index, start, found)
+    for earlier, picture in reversed(before):
+        if _same(lead.face, found[earlier]) is not None or lead.n_misses > _MOST_MISSES:
+            break
+        _try(lead, earlier, picture, found, networks, threshold)
+    lead.face, lead.n_misses = start, 0
+
+
+def _try(
+    lead: _Lead,
+    index: int,
+    picture: np.ndarray,
+    found: dict[int, list[np.ndarray]],
+    networks: _Networks,
+    threshold: float,
+) -> None:
+    lead.n_looks += 1
+    seen = _look(picture, lead.face, lead.quarter_turns, networks.window, threshold)
+    if seen is None:
+        lead.n_misses += 1
+    else:
+        lead.face, lead.n_misses = seen, 0
+        _note(lead, index, seen, found)
+
+
+def _note(lead: _Lead, index: int, face: np.ndarray, found: dict[int, list[np.ndarray]]) -> None:
+    """Add a sight to what is found, at once or as soon as its lead is believed."""
+    lead.sights.append((index, face))
+    if not lead.believed:
+        lead.believed = len(lead.sights) > max(_FEWEST_SIGHTS, lead.n_looks / 2)
+    if lead.believed:
+        for frame, sight in lead.sights:
+            if _is_new(sight, found[frame]):
+                found[frame].append(sight)
+        lead.sights.clear()
+
+
+def _scale(height: int, width: int, largest: float, pixels: float) -> float:
+    """Return how much a picture is to be enlarged."""
+    return max(1.0, min(largest, float(np.sqrt(pixels / (height * width)))))
+
+
+def _same(face: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Return that one of the others which is the same face, None where there is none."""
+    if not len(others):
+        return None
+    overlap = intersection_over_union(face[None, :4], np.array(others)[:, :4])[0]
+    return others[int(overlap.argmax())] if overlap.max() > _SAME_FACE_IOU else None
+
+
+def _is_new(face: np.ndarray, known: Sequence[np.ndarray]) -> bool:
+    return _same(face, known) is None
+
+
+def _look(
+    picture: np.ndarray, face: np.ndarray, quarter_turns: int, window: YuNet, threshold: float
+) -> np.ndarray | None:
+    """Return the face in the window around where it was last seen; None where there is none."""
+    side = float(face[2:4].max()) * _WINDOW_OVER_FACE
+    corner = face[:2] + face[2:4] / 2 - side / 2
+    scale = _WINDOW_PX / side
+    shift = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
+    crop = cv2.warpAffine(picture, shift, (_WINDOW_PX, _WINDOW_PX), flags=cv2.INTER_CUBIC)
+    seen = window.detect(np.ascontiguousarray(np.rot90(crop, quarter_turns)), threshold)
+    if not len(seen):
+        return None
+    placed = _turned_back(seen, quarter_turns, (_WINDOW_PX, _WINDOW_PX))
+    placed[:, :4] /= scale
+    placed[:, :2] += corner
+    # Of several, the one that is nearest to where the face was, and about as large.
+    distance = np.hypot(*(placed[:, :2] + placed[:, 2:4] / 2 - face[:2] - face[2:4] / 2).T) / face[2:4].max()
+    growth = np.abs(np.log(placed[:, 2:4].max(axis=1) / face[2:4].max()))
+    nearest = int(np.argmin(distance + growth))
+    return np.asarray(placed[nearest]) if distance[nearest] < 1 and growth[nearest] < _LARGEST_GROWTH else None
+
+
+def _turned_back(faces: np.ndarray, quarter_turns: int, size: tuple[int, ...]) -> np.ndarray:
+    """Return boxes of a picture as they lie in it from those in the picture that `numpy.rot90` has turned.
+
+    ``size`` is the height and the width of the picture before it was turned.
+    """
+    height, width = size[:2]
+    x, y, wide, high, score = faces.T
+    turned = {
+        0: (x, y, wide, high),
+        1: (width - y - high, x, high, wide),
+        2: (width - x - wide, height - y - high, wide, high),
+        3: (y, height - x - wide, high, wide),
+    }[quarter_turns]
+    return np.stack([*turned, score], axis=1)
+
+
+def _best(faces: np.ndarray) -> np.ndarray:
+    """Return one box for every face, best first."""
+    return np.asarray(faces[non_maximum_suppression(faces[:, :4], faces[:, 4], _SAME_FACE_IOU)])
 
 
 def _decode_yunet(outputs: list[np.ndarray], rows: int, columns: int, threshold: float) -> np.ndarray:
@@ -145,16 +405,21 @@ def covered_share(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def under_ellipse(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """Return whether every corner of each box lies under the ellipse inscribed in each region, shape (n, m).
+    """Return whether every corner of a box lies under the ellipse inscribed in a region.
 
     The ellipse is the smaller of the two shapes of a mask: what it covers, the rectangle covers too.
+
+    Parameters
+    ----------
+    boxes, regions : arrays, shapes (..., 4)
+        Broadcast against each other: pass ``boxes[:, None], regions[None]`` for every box with every region.
     """
-    half = regions[None, :, 2:4] / 2
-    centre = regions[None, :, :2] + half
-    low, high = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:4]
+    half = regions[..., 2:4] / 2
+    centre = regions[..., :2] + half
+    low, high = boxes[..., :2], boxes[..., :2] + boxes[..., 2:4]
     far = np.maximum(np.abs(low - centre), np.abs(high - centre))
     reach = np.divide(far, half, out=np.full(np.broadcast_shapes(far.shape, half.shape), np.inf), where=half > 0)
-    return np.asarray((reach**2).sum(axis=2) <= 1)
+    return np.asarray((reach**2).sum(axis=-1) <= 1)
 
 
 def _intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -176,7 +441,7 @@ def non_maximum_suppression(boxes: np.ndarray, scores: np.ndarray, overlap: floa
 
 
 def enlarge(boxes: np.ndarray, factor: float) -> np.ndarray:
-    """Return boxes grown about their centres to squares of ``factor`` times their longer side."""
-    side = boxes[:, 2:4].max(axis=1, keepdims=True) * factor
+    """Return boxes grown about their centres by ``factor``, the shorter side to at least `_ROUND` of the longer."""
+    sides = np.maximum(boxes[:, 2:4], boxes[:, 2:4].max(axis=1, keepdims=True) * _ROUND) * factor
     centre = boxes[:, :2] + boxes[:, 2:4] / 2
-    return np.concatenate([centre - side / 2, side, side], axis=1)
+    return np.concatenate([centre - sides / 2, sides], axis=1)

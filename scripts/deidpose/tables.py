@@ -78,9 +78,28 @@ TABLES: dict[str, dict[str, Column]] = {
         "height_px": Column("float64", "px", "height of the face box"),
         "score": Column("float64", "0..1", "score of the face detector"),
     },
+    "cuts": {
+        "frame": Column("int64", "", "first frame of a new shot"),
+    },
+    "heads": {
+        "frame": _FRAME,
+        "person": _PERSON,
+        "x_px": Column("float64", "px", "left edge of the square around the head"),
+        "y_px": Column("float64", "px", "top edge of the square around the head"),
+        "width_px": Column("float64", "px", "width of the square around the head"),
+        "height_px": Column("float64", "px", "height of the square around the head"),
+        "score": Column("float64", "0..1", "mean confidence of the keypoints that the head is placed by"),
+        "placed_by": Column(
+            "str", "", "what the head is placed by: head, neck, or body (the upper part of what is seen)"
+        ),
+        "from_behind": Column("bool", "", "whether the head is seen from behind, so that no face shows"),
+    },
     "faces": {
         "frame": _FRAME,
         "track": _TRACK,
+        "person": Column(
+            "int64", "", "person of the original's keypoints whose face it is; -1 where no body supports it"
+        ),
         "x_px": Column("float64", "px", "left edge of the region to mask"),
         "y_px": Column("float64", "px", "top edge of the region to mask"),
         "width_px": Column("float64", "px", "width of the region to mask"),
@@ -89,12 +108,28 @@ TABLES: dict[str, dict[str, Column]] = {
         "origin": Column("str", "", "detected, interpolated, pose or manual"),
     },
     "review": {
-        "frame": _FRAME,
+        "kind": Column("str", "", "not_masked, no_head, unsure, unsupported, no_face or cut"),
+        "first_frame": Column("int64", "", "first frame of the range"),
+        "last_frame": Column("int64", "", "last frame of the range"),
+        "frame": Column("int64", "", "the frame of the range to look at"),
+        "track": Column("int64", "", "face track that it is about; -1 for none"),
+        "person": Column("int64", "", "person that it is about; -1 for none"),
+        "x_px": Column("float64", "px", "left edge of the region in that frame"),
+        "y_px": Column("float64", "px", "top edge of the region in that frame"),
+        "width_px": Column("float64", "px", "width of the region in that frame"),
+        "height_px": Column("float64", "px", "height of the region in that frame"),
+        "score": Column("float64", "0..1", "highest score in the range"),
         "reason": Column("str", "", "what a person should look at"),
-        "x_px": Column("float64", "px", "left edge of the region"),
-        "y_px": Column("float64", "px", "top edge of the region"),
-        "width_px": Column("float64", "px", "width of the region"),
-        "height_px": Column("float64", "px", "height of the region"),
+    },
+    "people": {
+        "person": Column("int64", "", "person of the original's keypoints"),
+        "first_frame": Column("int64", "", "first frame in which a keypoint of the person is seen"),
+        "last_frame": Column("int64", "", "last frame in which a keypoint of the person is seen"),
+        "n_frames": Column("int64", "", "frames in which a keypoint of the person is seen"),
+        "height_px": Column("float64", "px", "median height of the box around all keypoints that are seen"),
+        "centrality": Column("float64", "0..1", "mean nearness to the middle of the picture; 1 in the middle"),
+        "patient": Column("boolean", "", "whether this person is taken for the patient"),
+        "token": Column("str", "", "name of the person in the columns patient and visible of the table of videos"),
     },
     "angles": {
         "frame": _FRAME,

@@ -1,14 +1,26 @@
-"""Faces over time: detections linked into tracks, gaps filled in both directions, heads placed from the pose."""
+"""Faces over time: detections linked over the whole video, gaps filled, and heads placed where no face is detected.
 
-from collections.abc import Mapping
+Three kinds of evidence are fused. The detector sees faces, now and then; a *track* is one face over time. The
+skeleton knows where a head is while no face is seen. A mask is held for a moment where both give up. Nothing is
+carried over a cut.
+"""
+
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
+from scipy.signal import savgol_filter
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from deidpose import heads as placing
 from deidpose import skeleton, tables
-from deidpose.faces import covered_share, enlarge, under_ellipse
+from deidpose.doubts import doubts
+from deidpose.faces import enlarge, under_ellipse
+
+_BOX = ["x_px", "y_px", "width_px", "height_px"]
 
 #: A detection belongs to a track when its centre has moved by less than this many box sides a frame ...
 _LARGEST_STEP = 0.6
@@ -16,48 +28,78 @@ _LARGEST_STEP = 0.6
 _LARGEST_JUMP = 2.0
 #: ... and its size has changed by less than this factor.
 _LARGEST_GROWTH = 2.0
-#: So many detections of one track are a face, however unsure each of them is.
-_SUSTAINED = 5
-#: A face-like spot on a body, away from its head and larger than that head, is masked only when the detector is
-#: this sure: it would be a face much nearer to the camera, which detectors do not doubt. A bare chest is less.
+#: Tracks are joined over a gap when one ends, and the next begins, within this many box sides of where the other
+#: leads, and their sizes differ by less than this factor.
+_LARGEST_GAP = 1.0
+_LARGEST_GROWTH_OVER_GAP = 1.6
+#: Detections are first linked over gaps of so many frames, where there is little doubt; what is linked is then
+#: joined over longer gaps, all of the video at once.
+_SHORT_GAP = 2
+#: A velocity is taken from so many frames, and trusted for as many.
+_STEADY_FRAMES = 5
+#: A track is the face of the person to whom this share of its detections belongs.
+_OWN_SHARE = 0.5
+#: A track that no body supports is a face throughout when the detector was once this sure of it, or this sure on
+#: average, with nothing for a frame in which it is not detected. Texture that looks like a face flickers.
+_SURE = 0.75
+_SURE_ON_AVERAGE = 0.3
+#: A detector is sure of a face of so many pixels: where it is not, and no body is there, there is none.
+_LARGE_PX = 80.0
+#: A face-like spot on a body, larger than the head of that body, is masked only when the detector is this sure: it
+#: would be a face much nearer to the camera, which detectors do not doubt. A bare chest is less.
 _SURE_ON_BODY = 0.9
-#: A face is not larger than this many times the head that it belongs to.
+#: A face is not larger than this many times the head that it belongs to, and not smaller than ...
 _LARGEST_FACE_OVER_HEAD = 1.3
+_SMALLEST_FACE_OVER_HEAD = 0.25
+#: Masks move softly: each of their edges is averaged over this time on either side.
+_SOFT_S = 0.07
 
-#: Height of the head as a share of other lengths of the body, from the segment lengths of Winter (2009,
-#: "Biomechanics and Motor Control of Human Movement", figure 4.1): head 0.130, shoulder to hip 0.288, shoulder
-#: width 0.259, thigh 0.245, shank 0.246 of the stature. Foreshortening only ever shortens a length in the
-#: picture, so the largest estimate is the best one.
-_HEAD_OVER = {
-    ("Neck", "MidHip"): 0.130 / 0.288,
-    ("LShoulder", "RShoulder"): 0.130 / 0.259,
-    ("LHip", "LKnee"): 0.130 / 0.245,
-    ("RHip", "RKnee"): 0.130 / 0.245,
-    ("LKnee", "LAnkle"): 0.130 / 0.246,
-    ("RKnee", "RAnkle"): 0.130 / 0.246,
-}
-_HEAD_KEYPOINTS = ("Nose", "REye", "LEye", "REar", "LEar")
-#: Side of the masked square over the height of the head: room for the error of the keypoints and for hair.
-_HEAD_ROOM = 1.4
+
+#: A skeleton is a part of another when this share of its keypoints lies in the box around the other one, which is
+#: widened by this share of its sides, and its head is at least this large beside the other's; it is a phantom when
+#: that is so in this share of its frames.
+_INSIDE = 0.6
+_MARGIN = 0.1
+_AS_LARGE = 0.6
+_MOSTLY = 0.5
+
+
+#: A head needs no mask of its own where that of a face covers this share of the square around it, about its middle:
+#: of a sure face, whose box is better than the square, or of another.
+_MIDDLE_OF_SURE = 0.3
+_MIDDLE = 0.6
 
 
 class Track(NamedTuple):
-    """One face: frames of shape (n,), ascending, boxes (n, 4) in pixels, scores (n,), detected (n,) of bool."""
+    """One face or head: frames (n,), ascending; boxes (n, 4) in pixels; scores (n,); detected (n,) of bool.
+
+    ``person`` is the person of the keypoints that it belongs to, or -1.
+    """
 
     frames: np.ndarray
     boxes: np.ndarray
     scores: np.ndarray
     detected: np.ndarray
+    person: int = -1
+
+
+class Tracked(NamedTuple):
+    """What is masked (table ``faces``), where heads are (``heads``), and what to look at (``review``)."""
+
+    faces: pd.DataFrame
+    heads: pd.DataFrame
+    review: pd.DataFrame
 
 
 def track_faces(
     detections: pd.DataFrame,
     keypoints: pd.DataFrame,
+    cuts: pd.DataFrame,
     n_frames: int,
     frame_rate: float,
     size: tuple[int, int],
     settings: Mapping[str, Any],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> Tracked:
     """Decide what is masked in every frame.
 
     Parameters
@@ -66,53 +108,126 @@ def track_faces(
         The table ``detections``.
     keypoints : DataFrame
         The table ``keypoints`` of the original.
+    cuts : DataFrame
+        The table ``cuts``.
     n_frames : int
     frame_rate : float
         Mean frames per second.
     size : tuple of int
         Width and height of the picture, in pixels.
     settings : mapping
-        ``faces`` of the configuration: track_score, max_gap_s, hold_s, enlarge.
-
-    Returns
-    -------
-    faces : DataFrame
-        The table ``faces``: the regions to mask, already enlarged.
-    review : DataFrame
-        The table ``review``: frames in which a person is seen and only the upper body, or nothing, could be
-        masked, and detections that the pose contradicts, which were not masked.
+        ``faces`` of the configuration: track_score, max_gap_s, hold_s, enlarge, heads_from_behind, near_s.
     """
-    max_gap = round(settings["max_gap_s"] * frame_rate)
-    hold = round(settings["hold_s"] * frame_rate)
-    heads, unplaced = pose_heads(keypoints, size)
-    bodies = _bodies(keypoints)
-    faces, doubtful = [], []
-    for track in link(detections, max_gap):
-        on_body, too_large = _on_a_body(track, bodies, heads)
-        contradicted = on_body & ~_supported(track, heads)
-        enough = _SURE_ON_BODY if too_large.mean() > 0.5 else settings["track_score"]
-        if contradicted.mean() > 0.5 and track.scores.max() < enough:
-            doubtful.append(track)
-        elif track.scores.max() >= settings["track_score"] or len(track.frames) >= _SUSTAINED:
-            faces.append(fill(track, max_gap, hold, n_frames))
-        else:
-            # Brief and unsure: masked where it was seen, for it may be a face, and not held beyond.
-            faces.append(track)
-    faces = [track._replace(boxes=enlarge(track.boxes, settings["enlarge"])) for track in faces]
-    from_pose = [fill(track, max_gap, hold, n_frames) for track in heads.values()]
-    rows = _rows(faces, [_uncovered(track, faces) for track in from_pose])
-    return _within_picture(rows, size), pd.concat([unplaced, _not_masked(doubtful)]).sort_values(
-        ["frame", "x_px"], kind="stable", ignore_index=True
+    max_gap, hold, near, soft = (
+        round(seconds * frame_rate)
+        for seconds in (settings["max_gap_s"], settings["hold_s"], settings["near_s"], _SOFT_S)
     )
+    shots = Shots(cuts["frame"].to_numpy(), n_frames)
+    every = placing.place(keypoints)
+    nowhere = every[every["placed_by"] == "nothing"]
+    placed = every[every["placed_by"] != "nothing"].reset_index(drop=True)
+    paths = _head_paths(placed, nowhere, shots, max_gap, hold)
+
+    owner = owners(detections, paths)
+    phantoms = _phantoms(keypoints, every, set(paths) - set(owner.tolist()))
+    tracks = join(link(detections, owner, shots, min(max_gap, _SHORT_GAP)), shots, max_gap)
+    doubts_of = [
+        "pattern" if _contradicted(track, keypoints, paths) else "glimpse" if _glimpse(track, settings) else ""
+        for track in tracks
+    ]
+    faces = []
+    for track in (track for track, case in zip(tracks, doubts_of, strict=True) if not case):
+        # Unsure: masked where it was seen, for it may be a face, and not between or beyond. Without a body that is
+        # there, no mask is held longer than the face was seen.
+        held = hold if track.person >= 0 else min(hold, len(track.frames))
+        filled = fill(track, paths.get(track.person), shots, max_gap, held) if _is_face(track, settings) else track
+        faces.append(soften(filled._replace(boxes=enlarge(filled.boxes, settings["enlarge"])), shots, soft))
+
+    backs = _unseen_backs(placed, paths, faces, shots, near) if settings["heads_from_behind"] == "near" else {}
+    heads = []
+    for path in (path for person, path in paths.items() if person not in phantoms):
+        head = soften(_pick(path, ~np.isin(path.frames, backs.get(path.person, []))), shots, soft)
+        heads.append(_pick(head, ~_covered(head, faces, settings["track_score"])))
+    masked = _within_picture(_rows([*faces, *heads, *_upper_bodies(placed, phantoms)]), size)
+
+    whole = np.array([0.0, 0.0, *size])
+    unmasked = [_unmasked(case, track) for track, case in zip(tracks, doubts_of, strict=True) if case]
+    unmasked += [
+        _unmasked("back", _pick(paths[person], np.isin(paths[person].frames, f))) for person, f in backs.items()
+    ]
+    unmasked += [_unmasked("phantom", paths[person]) for person in sorted(phantoms)]
+    unmasked += [
+        _unmasked("nothing", _as_path(rows.assign(**dict(zip(_BOX, whole, strict=True)))))
+        for person, rows in nowhere.groupby("person", sort=True)
+        if int(str(person)) not in paths
+    ]
+    columns = ["frame", "track", "person", *_BOX, "score", "case"]
+    left = pd.concat([pd.DataFrame(columns=columns), *unmasked])
+    review = doubts(masked, placed, left, cuts, frame_rate, size, settings)
+    return Tracked(masked, tables.check(placed, "heads"), review)
 
 
-def link(detections: pd.DataFrame, max_gap: int) -> list[Track]:
-    """Link detections into tracks: frame by frame the assignment of least total displacement.
+class Shots:
+    """Which shot every frame belongs to.
+
+    Parameters
+    ----------
+    cuts : array of int
+        First frames of new shots.
+    n_frames : int
+    """
+
+    def __init__(self, cuts: np.ndarray, n_frames: int) -> None:
+        starts = np.unique(np.concatenate([[0], cuts[(cuts > 0) & (cuts < n_frames)]])).astype(int)
+        self._starts = starts
+        self._ends = np.append(starts[1:], n_frames) - 1
+
+    def of(self, frames: np.ndarray | int) -> np.ndarray:
+        """Return the number of the shot of each frame."""
+        return np.asarray(np.searchsorted(self._starts, frames, side="right") - 1)
+
+    def span(self, frame: int) -> tuple[int, int]:
+        """Return the first and the last frame of the shot of a frame."""
+        shot = int(self.of(frame))
+        return int(self._starts[shot]), int(self._ends[shot])
+
+
+# --------------------------------------------------------------------------------------------------------- linking
+
+
+def owners(detections: pd.DataFrame, paths: Mapping[int, Track]) -> np.ndarray:
+    """Return for every detection the person whose head is there and about as large, or -1; each head has one face."""
+    owner = np.full(len(detections), -1)
+    if not paths or detections.empty:
+        return owner
+    boxes = detections[_BOX].to_numpy(float)
+    head_frames = np.concatenate([path.frames for path in paths.values()])
+    head_boxes = np.concatenate([path.boxes for path in paths.values()])
+    people = np.concatenate([np.full(len(path.frames), path.person) for path in paths.values()])
+    face, head = same_frame(detections["frame"].to_numpy(), head_frames)
+    offset = boxes[face, :2] + boxes[face, 2:] / 2 - head_boxes[head, :2] - head_boxes[head, 2:] / 2
+    distance = np.hypot(*offset.T) / head_boxes[head, 2]
+    ratio = boxes[face, 2:].max(axis=1) / (head_boxes[head, 2] / placing.ROOM)
+    fits = (distance < 0.5) & (ratio > _SMALLEST_FACE_OVER_HEAD) & (ratio < _LARGEST_FACE_OVER_HEAD)
+    face, head, distance = face[fits], head[fits], distance[fits]
+    taken: set[int] = set()
+    for pair in np.argsort(distance, kind="stable"):
+        if owner[face[pair]] < 0 and int(head[pair]) not in taken:
+            owner[face[pair]] = people[head[pair]]
+            taken.add(int(head[pair]))
+    return owner
+
+
+def link(detections: pd.DataFrame, owner: np.ndarray, shots: Shots, max_gap: int) -> list[Track]:
+    """Link detections in neighbouring frames: frame by frame the assignment of least total displacement.
 
     Parameters
     ----------
     detections : DataFrame
         The table ``detections``.
+    owner : array, shape (n,)
+        From `owners`.
+    shots : Shots
     max_gap : int
         A track ends when it has gone undetected for more frames than this.
 
@@ -123,250 +238,435 @@ def link(detections: pd.DataFrame, max_gap: int) -> list[Track]:
     """
     done: list[list[tuple[int, np.ndarray]]] = []
     open_tracks: list[list[tuple[int, np.ndarray]]] = []
-    columns = ["x_px", "y_px", "width_px", "height_px", "score"]
-    for frame, group in detections.sort_values("frame", kind="stable").groupby("frame", sort=True):
-        index = int(str(frame))
-        found = group[columns].to_numpy(float)
-        done += [track for track in open_tracks if index - track[-1][0] > max_gap + 1]
-        open_tracks = [track for track in open_tracks if index - track[-1][0] <= max_gap + 1]
+    table = detections[["frame", *_BOX, "score"]].assign(person=owner).sort_values("frame", kind="stable")
+    rows = table.to_numpy(float)
+    for here in np.split(rows, np.flatnonzero(np.diff(rows[:, 0])) + 1) if len(rows) else []:
+        frame, found = int(here[0, 0]), here[:, 1:]
+        still_open = [frame - t[-1][0] <= max_gap + 1 and shots.of(t[-1][0]) == shots.of(frame) for t in open_tracks]
+        done += [track for track, is_open in zip(open_tracks, still_open, strict=True) if not is_open]
+        open_tracks = [track for track, is_open in zip(open_tracks, still_open, strict=True) if is_open]
         taken: set[int] = set()
         if open_tracks:
-            cost = np.array([[_step(track, index, face) for face in found] for track in open_tracks])
+            cost = np.array([[_step(track, frame, face) for face in found] for track in open_tracks])
             # A cost that no real match reaches lets the assignment leave a pair unmatched.
             for row, column in zip(*linear_sum_assignment(np.minimum(cost, 1e6)), strict=True):
                 if np.isfinite(cost[row, column]):
-                    open_tracks[row].append((index, found[column]))
+                    open_tracks[row].append((frame, found[column]))
                     taken.add(int(column))
-        open_tracks += [[(index, face)] for column, face in enumerate(found) if column not in taken]
+        open_tracks += [[(frame, face)] for column, face in enumerate(found) if column not in taken]
     done += open_tracks
     done.sort(key=lambda track: (track[0][0], track[0][1][0], track[0][1][1]))
-    return [
-        Track(
-            np.array([frame for frame, _ in track]),
-            np.array([face[:4] for _, face in track]),
-            np.array([face[4] for _, face in track]),
-            np.ones(len(track), bool),
-        )
-        for track in done
-    ]
+    return [_as_track(track) for track in done]
+
+
+def _as_track(linked: list[tuple[int, np.ndarray]]) -> Track:
+    values = np.array([face for _, face in linked])
+    return Track(
+        np.array([frame for frame, _ in linked]),
+        values[:, :4],
+        values[:, 4],
+        np.ones(len(linked), bool),
+        _owner(values[:, 5].astype(int)),
+    )
+
+
+def _owner(people: np.ndarray) -> int:
+    numbers, counts = np.unique(people[people >= 0], return_counts=True)
+    if not len(numbers) or counts.max() < _OWN_SHARE * len(people):
+        return -1
+    return int(numbers[counts.argmax()])
 
 
 def _step(track: list[tuple[int, np.ndarray]], frame: int, face: np.ndarray) -> float:
     """Return the displacement from where the track should be, in box sides; infinite when it is another face."""
     last, box = track[-1]
-    gap = frame - last
+    if box[5] >= 0 and face[5] >= 0 and box[5] != face[5]:
+        return float("inf")
     centre = box[:2] + box[2:4] / 2
     if len(track) > 1:
         before, previous = track[-2]
-        velocity = (centre - previous[:2] - previous[2:4] / 2) / (last - before)
-        # A velocity from two detections carries their noise: trust it over a short gap only.
-        centre = centre + velocity * min(gap, 5)
-    side = float(max(box[2], box[3], face[2], face[3]))
-    growth = max(box[2] * box[3], face[2] * face[3]) / max(min(box[2] * box[3], face[2] * face[3]), 1e-9)
-    displacement = float(np.hypot(*(face[:2] + face[2:4] / 2 - centre))) / side
-    if displacement > min(_LARGEST_STEP * gap + 0.4, _LARGEST_JUMP) or growth > _LARGEST_GROWTH**2:
+        centre = centre + (centre - previous[:2] - previous[2:4] / 2) / (last - before) * (frame - last)
+    return _displacement(face[:2] + face[2:4] / 2 - centre, box, face, frame - last)
+
+
+def _displacement(offset: np.ndarray, first: np.ndarray, second: np.ndarray, gap: int) -> float:
+    """Return an offset in box sides; infinite where it is too far for the gap, or the sizes differ too much."""
+    side = float(max(first[2], first[3], second[2], second[3]))
+    areas = sorted((first[2] * first[3], second[2] * second[3]))
+    displacement = float(np.hypot(*offset)) / side
+    if displacement > min(_LARGEST_STEP * gap + 0.4, _LARGEST_JUMP) or areas[1] > _LARGEST_GROWTH**2 * areas[0]:
         return float("inf")
     return displacement
 
 
-def fill(track: Track, max_gap: int, hold: int, n_frames: int) -> Track:
-    """Fill the gaps of a track by straight lines, and hold it before its first and after its last frame.
+def join(tracks: list[Track], shots: Shots, max_gap: int) -> list[Track]:
+    """Join tracks over gaps, all of the video at once: the assignment of ends to beginnings of least total cost.
+
+    The cost of a pair is how far the first, carried on, ends from the beginning of the second, and the second,
+    carried back, from the end of the first. Faces of one person are joined however they have moved; faces of two
+    people never.
+
+    Parameters
+    ----------
+    tracks : list of Track
+    shots : Shots
+    max_gap : int
+        The longest gap, in frames, that is bridged.
+    """
+    if not tracks:
+        return []
+    begins = np.array([track.frames[0] for track in tracks])
+    order = np.argsort(begins, kind="stable")
+    pairs: list[tuple[int, int, float]] = []
+    for first, track in enumerate(tracks):
+        end = int(track.frames[-1])
+        low, high = np.searchsorted(begins[order], [end + 1, end + max_gap + 1], side="left")
+        high = int(np.searchsorted(begins[order], end + max_gap + 1, side="right"))
+        for second in order[low:high]:
+            cost = _gap_cost(track, tracks[second], shots)
+            if np.isfinite(cost):
+                pairs.append((first, int(second), cost))
+    following: dict[int, int] = {}
+    if pairs:
+        rows, columns, costs = (np.array(values) for values in zip(*pairs, strict=True))
+        count = len(tracks)
+        # Tracks that cannot meet need not be weighed against each other: one small assignment for each group.
+        _, group = connected_components(
+            coo_array((np.ones(len(rows)), (rows, columns + count)), (2 * count, 2 * count)), directed=False
+        )
+        for number in np.unique(group[rows]):
+            mine = np.flatnonzero(group[rows] == number)
+            ends, row = np.unique(rows[mine], return_inverse=True)
+            starts, column = np.unique(columns[mine], return_inverse=True)
+            # To join is always cheaper than not to join.
+            weights = np.full((len(ends), len(starts)), 1e6)
+            weights[row, column] = costs[mine]
+            for i, j in zip(*linear_sum_assignment(weights), strict=True):
+                if weights[i, j] < 1e6:
+                    following[int(ends[i])] = int(starts[j])
+    joined = []
+    for first in sorted(set(range(len(tracks))) - set(following.values())):
+        chain = [first]
+        while chain[-1] in following:
+            chain.append(following[chain[-1]])
+        parts = [tracks[index] for index in chain]
+        frames, boxes, scores, detected = (
+            np.concatenate(values) for values in list(zip(*(part[:4] for part in parts), strict=True))
+        )
+        people = np.concatenate([np.full(len(part.frames), part.person) for part in parts])
+        joined.append(Track(frames, boxes, scores, detected, _owner(people)))
+    return joined
+
+
+def _gap_cost(first: Track, second: Track, shots: Shots) -> float:
+    end, begin = int(first.frames[-1]), int(second.frames[0])
+    if shots.of(end) != shots.of(begin) or (first.person >= 0 and second.person >= 0 and first.person != second.person):
+        return float("inf")
+    gap = begin - end
+    last, next_ = first.boxes[-1], second.boxes[0]
+    way = next_[:2] + next_[2:] / 2 - last[:2] - last[2:] / 2
+    ahead = _velocity(first, -1) * min(gap, _STEADY_FRAMES)
+    back = _velocity(second, 0) * min(gap, _STEADY_FRAMES)
+    side = float(max(last[2:].max(), next_[2:].max()))
+    apart = float(np.mean([np.hypot(*(way - moved)) for moved in (ahead, back)])) / side
+    growth = side / float(max(min(last[2:].max(), next_[2:].max()), 1e-9))
+    if first.person >= 0 and first.person == second.person:
+        return min(apart, _LARGEST_GAP)
+    return apart if apart < _LARGEST_GAP and growth < _LARGEST_GROWTH_OVER_GAP else float("inf")
+
+
+def _velocity(track: Track, end: int) -> np.ndarray:
+    """Return the velocity of the centre at the beginning (0) or the end (-1) of a track, in pixels a frame."""
+    piece = slice(-_STEADY_FRAMES, None) if end else slice(None, _STEADY_FRAMES)
+    frames = track.frames[piece]
+    if len(frames) < 2 or frames[-1] - frames[0] > 3 * _STEADY_FRAMES:
+        return np.zeros(2)
+    centres = track.boxes[piece, :2] + track.boxes[piece, 2:] / 2
+    return np.asarray((centres[-1] - centres[0]) / (frames[-1] - frames[0]))
+
+
+# --------------------------------------------------------------------------------------------------------- filling
+
+
+def fill(track: Track, path: Track | None, shots: Shots, max_gap: int, hold: int) -> Track:
+    """Fill the gaps of a track and hold it before its first and after its last frame, within its shot.
+
+    Where the head of its person is placed, a face that is not detected keeps its place on that head. Elsewhere it
+    moves on a straight line over a gap; beyond the ends, it reaches from where it was to where it was going.
 
     Parameters
     ----------
     track : Track
+    path : Track, optional
+        The head of its person.
+    shots : Shots
     max_gap : int
         The longest gap, in frames, that a straight line bridges. In a longer one both ends are held.
     hold : int
         Frames to hold.
-    n_frames : int
-        Length of the video.
     """
-    pieces = np.split(np.arange(len(track.frames)), np.flatnonzero(np.diff(track.frames) > max_gap + 1) + 1)
+    apart = (np.diff(track.frames) > max_gap + 1) | (np.diff(shots.of(track.frames)) > 0)
+    pieces = np.split(np.arange(len(track.frames)), np.flatnonzero(apart) + 1)
     frames, boxes, scores, away = [], [], [], []
     for piece in pieces:
-        known = track.frames[piece]
-        wanted = np.arange(max(0, known[0] - hold), min(n_frames - 1, known[-1] + hold) + 1)
+        known = Track(track.frames[piece], track.boxes[piece], track.scores[piece], track.detected[piece])
+        start, end = shots.span(int(known.frames[0]))
+        wanted = np.arange(max(start, known.frames[0] - hold), min(end, known.frames[-1] + hold) + 1)
         frames.append(wanted)
-        boxes.append(np.column_stack([np.interp(wanted, known, track.boxes[piece, side]) for side in range(4)]))
-        scores.append(np.interp(wanted, known, track.scores[piece]))
-        away.append(np.maximum(np.maximum(known[0] - wanted, wanted - known[-1]), 0))
+        boxes.append(_on_head(_on_line(known, wanted), known, wanted, path))
+        scores.append(np.interp(wanted, known.frames, known.scores))
+        away.append(np.maximum(np.maximum(known.frames[0] - wanted, wanted - known.frames[-1]), 0))
     # Where what is held reaches into the next piece, the nearer of the two has the frame.
     order = np.lexsort((np.concatenate(away), np.concatenate(frames)))
     frame, first = np.unique(np.concatenate(frames)[order], return_index=True)
     chosen = order[first]
-    return Track(frame, np.concatenate(boxes)[chosen], np.concatenate(scores)[chosen], np.isin(frame, track.frames))
+    detected = np.isin(frame, track.frames[track.detected])
+    return Track(frame, np.concatenate(boxes)[chosen], np.concatenate(scores)[chosen], detected, track.person)
 
 
-def _supported(track: Track, heads: Mapping[int, Track]) -> np.ndarray:
-    """Return, for every frame of a track, whether somebody's head is there and about as large."""
-    supported = np.zeros(len(track.frames), bool)
-    for head in heads.values():
-        _, mine, theirs = np.intersect1d(track.frames, head.frames, return_indices=True)
-        for index, region in zip(mine, head.boxes[theirs], strict=True):
-            face = track.boxes[index]
-            small = max(face[2], face[3]) <= region[2] / _HEAD_ROOM * _LARGEST_FACE_OVER_HEAD
-            supported[index] |= small and covered_share(face[None], region[None])[0, 0] > 0.5
-    return supported
+def _on_line(known: Track, wanted: np.ndarray) -> np.ndarray:
+    """Return boxes on straight lines between the known ones, and stretched in the direction of motion beyond them."""
+    boxes = np.column_stack([np.interp(wanted, known.frames, known.boxes[:, side]) for side in range(4)])
+    for end, beyond in ((0, known.frames[0] - wanted), (-1, wanted - known.frames[-1])):
+        outside = np.flatnonzero(beyond > 0)
+        speed = _velocity(known, end) * (1 if end else -1)
+        box = known.boxes[end]
+        shift = speed * np.minimum(beyond[outside], _STEADY_FRAMES)[:, None]
+        # No further than one box side: a velocity is a guess.
+        shift = np.clip(shift, -box[2:], box[2:])
+        boxes[outside, :2] = box[:2] + np.minimum(shift, 0)
+        boxes[outside, 2:] = box[2:] + np.abs(shift)
+    return boxes
 
 
-def _bodies(keypoints: pd.DataFrame) -> dict[int, list[tuple[int, np.ndarray]]]:
-    """Return by frame everyone's number and the box around their trunk and legs."""
-    below = ("Neck", "LShoulder", "RShoulder", "LHip", "RHip", "LKnee", "RKnee", "LAnkle", "RAnkle")
-    rows = keypoints[keypoints["keypoint"].isin(below)]
-    low_high = rows.groupby(["frame", "person"])[["x_px", "y_px"]].agg(["min", "max"]).dropna()
-    bodies: dict[int, list[tuple[int, np.ndarray]]] = {}
-    for (frame, person), (x0, x1, y0, y1) in zip(low_high.index, low_high.to_numpy(float), strict=True):
-        bodies.setdefault(int(frame), []).append((int(person), np.array([x0, y0, x1 - x0, y1 - y0])))
-    return bodies
+def _on_head(boxes: np.ndarray, known: Track, wanted: np.ndarray, path: Track | None) -> np.ndarray:
+    """Return boxes with those of undetected frames in their place on the head, where that is placed."""
+    if path is None:
+        return boxes
+    frames, mine, theirs = np.intersect1d(known.frames, path.frames, return_indices=True)
+    if not len(frames):
+        return boxes
+    side = path.boxes[theirs, 2:3]
+    relative = np.column_stack([(known.boxes[mine, :2] - path.boxes[theirs, :2]) / side, known.boxes[mine, 2:] / side])
+    # Indices of the frames that are wanted, not detected, and have the head placed.
+    _, at, of_path = np.intersect1d(
+        np.where(np.isin(wanted, known.frames), -1, wanted), path.frames, return_indices=True
+    )
+    place = np.column_stack([np.interp(wanted[at], frames, relative[:, side_]) for side_ in range(4)])
+    head = path.boxes[of_path]
+    boxes[at] = np.column_stack([head[:, :2] + place[:, :2] * head[:, 2:3], place[:, 2:] * head[:, 2:3]])
+    return boxes
 
 
-def _on_a_body(
-    track: Track, bodies: Mapping[int, list[tuple[int, np.ndarray]]], heads: Mapping[int, Track]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for every frame of a track, whether it lies on a body, and is too large to belong there.
+def soften(track: Track, shots: Shots, soft: int) -> Track:
+    """Return a track whose boxes move without jitter and lie nowhere within the given ones.
 
-    It lies on a body when the centre of its box is on somebody's trunk or legs; it is too large when the heads of
-    all those people are placed and smaller than a face of that size needs.
-    """
-    on_body, too_large = np.zeros((2, len(track.frames)), bool)
-    for index, frame in enumerate(track.frames):
-        face = track.boxes[index]
-        owners = []
-        for person, box in bodies.get(int(frame), []):
-            offset = face[:2] + face[2:4] / 2 - box[:2]
-            if ((offset >= 0) & (offset <= box[2:4])).all():
-                owners.append(person)
-        sides = [_side_of_head(heads.get(person), int(frame)) for person in owners]
-        on_body[index] = bool(owners)
-        too_large[index] = bool(owners) and max(face[2:4]) > max(sides) * _LARGEST_FACE_OVER_HEAD
-    return on_body, too_large
-
-
-def _side_of_head(head: Track | None, frame: int) -> float:
-    """Return the height of a head in one frame, in pixels; infinite where it is not placed."""
-    if head is None:
-        return float("inf")
-    index = int(np.searchsorted(head.frames, frame))
-    placed = index < len(head.frames) and head.frames[index] == frame
-    return float(head.boxes[index, 2]) / _HEAD_ROOM if placed else float("inf")
-
-
-def _not_masked(doubtful: list[Track]) -> pd.DataFrame:
-    rows = [
-        (int(frame), "looks like a face on a body away from its head: not masked", *box)
-        for track in doubtful
-        for frame, box in zip(track.frames, track.boxes, strict=True)
-    ]
-    return tables.check(pd.DataFrame(rows, columns=list(tables.TABLES["review"])), "review")
-
-
-def pose_heads(keypoints: pd.DataFrame, size: tuple[int, int]) -> tuple[dict[int, Track], pd.DataFrame]:
-    """Place everyone's head from their keypoints.
+    The centre is smoothed. Beside the smooth centre, each edge takes its outermost position in the frames around,
+    and then the mean of those: every one of them is at or beyond the edge of this frame, so their mean is too.
 
     Parameters
     ----------
-    keypoints : DataFrame
-        The table ``keypoints``.
-    size : tuple of int
-        Width and height of the picture, in pixels.
-
-    Returns
-    -------
-    heads : dict of Track
-        By person: the square around the head. Where neither the head nor the neck is seen, the square around the
-        upper half of what is seen.
-    review : DataFrame
-        The table ``review``: those last, and people of whom nothing is seen well enough to be placed.
+    track : Track
+    shots : Shots
+    soft : int
+        Frames on either side.
     """
-    heads: dict[int, Track] = {}
-    review = []
-    names = list(skeleton.BODY_25)
-    for person, rows in keypoints.groupby("person", sort=True):
-        n_keypoints = len(names)
-        # Rows come sorted by frame, and by keypoint within it: `estimate_pose` writes all 25 of them.
-        frames = rows["frame"].to_numpy()[::n_keypoints]
-        body = rows[["x_px", "y_px", "confidence"]].to_numpy(float).reshape(-1, n_keypoints, 3)
-        boxes, scores, kept = [], [], []
-        for frame, points in zip(frames, body, strict=True):
-            box, score, sure = _head(points)
-            if box is None:
-                whole = (0.0, 0.0, float(size[0]), float(size[1]))
-                review.append((int(frame), "a person is seen, but no keypoint is sure enough: not masked", *whole))
-                continue
-            boxes.append(box)
-            scores.append(score)
-            kept.append(frame)
-            if not sure:
-                review.append((int(frame), "a person is seen, but neither head nor neck: upper body masked", *box))
-        if kept:
-            heads[int(str(person))] = Track(
-                np.array(kept), np.array(boxes), np.array(scores), np.zeros(len(kept), bool)
-            )
-    return heads, tables.check(pd.DataFrame(review, columns=list(tables.TABLES["review"])), "review")
+    if soft < 1 or not len(track.frames):
+        return track
+    apart = (np.diff(track.frames) > 1) | (np.diff(shots.of(track.frames)) > 0)
+    boxes = track.boxes.copy()
+    for piece in np.split(np.arange(len(track.frames)), np.flatnonzero(apart) + 1):
+        low, high = boxes[piece, :2], boxes[piece, :2] + boxes[piece, 2:]
+        centre = _along_lines((low + high) / 2, soft)
+        low = centre - _running(_running(centre - low, soft, np.max), soft, np.mean)
+        high = centre + _running(_running(high - centre, soft, np.max), soft, np.mean)
+        boxes[piece] = np.column_stack([low, high - low])
+    return track._replace(boxes=boxes)
 
 
-def _head(body: np.ndarray) -> tuple[np.ndarray | None, float, bool]:
-    """Return the square around a head (x, y, width, height), its score, and whether the head itself is placed."""
-    points = {name: body[skeleton.INDEX[name]] for name in skeleton.BODY_25}
-
-    def seen(name: str) -> bool:
-        return bool(np.isfinite(points[name][0]))
-
-    heights = [
-        float(np.hypot(*(points[a][:2] - points[b][:2]))) * share
-        for (a, b), share in _HEAD_OVER.items()
-        if seen(a) and seen(b)
-    ]
-    head = np.array([points[name] for name in _HEAD_KEYPOINTS if seen(name)])
-    if len(head) > 1:
-        # From the tip of the nose to the ear is about half the height of a head.
-        heights.append(2 * float(np.max(np.hypot(*(head[:, None, :2] - head[None, :, :2]).T))) * 0.6)
-    visible = body[np.isfinite(body[:, 0])]
-    if not len(visible):
-        return None, 0.0, False
-    if heights and len(head):
-        return _square(head[:, :2].mean(axis=0), max(heights) * _HEAD_ROOM), float(head[:, 2].mean()), True
-    if heights and seen("Neck"):
-        up = points["Neck"][:2] - points["MidHip"][:2] if seen("MidHip") else np.array([0.0, -1.0])
-        up = up / max(float(np.hypot(*up)), 1e-9)
-        centre = points["Neck"][:2] + up * max(heights) * 0.7
-        return _square(centre, max(heights) * _HEAD_ROOM * 1.3), float(points["Neck"][2]), True
-    low, high = visible[:, :2].min(axis=0), visible[:, :2].max(axis=0)
-    side = max(float(np.max(high - low)) * 0.7, 16.0)
-    return _square(np.array([(low[0] + high[0]) / 2, low[1]]), side), float(visible[:, 2].mean()), False
+def _along_lines(values: np.ndarray, reach: int) -> np.ndarray:
+    """Return values smoothed by straight lines fitted to the rows around each; fewer rows stay as they are."""
+    return values if len(values) <= 2 * reach else savgol_filter(values, 2 * reach + 1, 1, axis=0)
 
 
-def _square(centre: np.ndarray, side: float) -> np.ndarray:
-    return np.array([centre[0] - side / 2, centre[1] - side / 2, side, side])
+def _running(values: np.ndarray, reach: int, combine: Callable[..., np.ndarray]) -> np.ndarray:
+    """Return the maximum or the mean over ``reach`` rows on either side, columns apart."""
+    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
+    return combine(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0), axis=-1)
 
 
-def _uncovered(track: Track, faces: list[Track]) -> Track:
-    """Return the frames of a head in which no mask of a face covers its middle."""
-    middle = enlarge(track.boxes, 0.5)
-    needed = np.ones(len(track.frames), bool)
+# ----------------------------------------------------------------------------------------------------------- heads
+
+
+def _head_paths(placed: pd.DataFrame, nowhere: pd.DataFrame, shots: Shots, max_gap: int, hold: int) -> dict[int, Track]:
+    """Return everyone's head by person, with gaps filled.
+
+    A gap in which the person is seen and the head is not placed is filled however long it is.
+    """
+    paths = {}
+    present = pd.concat([placed[["frame", "person"]], nowhere[["frame", "person"]]])
+    frames_of = {int(str(person)): rows["frame"].to_numpy() for person, rows in present.groupby("person")}
+    for _, rows in placed[placed["placed_by"] != "body"].groupby("person", sort=True):
+        track = _as_path(rows)
+        path = fill(track, None, shots, max_gap, hold)
+        missing = np.setdiff1d(frames_of[track.person], path.frames)
+        missing = missing[np.isin(shots.of(missing), shots.of(track.frames))]
+        if len(missing):
+            frames = np.concatenate([path.frames, missing])
+            source = np.concatenate([np.arange(len(path.frames)), _nearest(missing, path.frames)])
+            order = np.argsort(frames, kind="stable")
+            path = _pick(path, source[order])._replace(frames=frames[order])
+        paths[track.person] = path
+    return paths
+
+
+def _as_path(rows: pd.DataFrame) -> Track:
+    """Return the track of one person's head from rows of ``heads``."""
+    return Track(
+        rows["frame"].to_numpy(),
+        rows[_BOX].to_numpy(float),
+        rows["score"].to_numpy(float),
+        np.zeros(len(rows), bool),
+        int(rows["person"].iloc[0]),
+    )
+
+
+def _unseen_backs(
+    placed: pd.DataFrame, paths: Mapping[int, Track], faces: list[Track], shots: Shots, near: int
+) -> dict[int, np.ndarray]:
+    """Return by person the frames in which their head is seen from behind and their face is not seen nearby in time.
+
+    Their face is seen where it is detected, or where their skeleton does not show its back.
+    """
+    backs = {}
+    for person in paths:
+        rows = placed[placed["person"] == person]
+        behind = rows.loc[rows["from_behind"], "frame"].to_numpy()
+        seen = [rows.loc[~rows["from_behind"], "frame"].to_numpy()]
+        seen += [face.frames[face.detected] for face in faces if face.person == person]
+        evidence = np.unique(np.concatenate(seen)).astype(int)
+        alone = np.ones(len(behind), bool)
+        for shot in np.unique(shots.of(evidence)):
+            here = shots.of(behind) == shot
+            there = evidence[shots.of(evidence) == shot]
+            alone[here] = np.abs(there[_nearest(behind[here], there)] - behind[here]) > near
+        if alone.any():
+            backs[person] = behind[alone]
+    return backs
+
+
+def _pick(track: Track, chosen: np.ndarray) -> Track:
+    frames, boxes, scores, detected, person = track
+    return Track(frames[chosen], boxes[chosen], scores[chosen], detected[chosen], person)
+
+
+def _covered(head: Track, faces: list[Track], sure: float) -> np.ndarray:
+    """Return in which frames the mask of a face covers the middle of a head."""
+    covered = np.zeros(len(head.frames), bool)
     for face in faces:
-        _, mine, theirs = np.intersect1d(track.frames, face.frames, return_indices=True)
-        for head, mask in zip(mine, theirs, strict=True):
-            needed[head] &= not under_ellipse(middle[[head]], face.boxes[[mask]])[0, 0]
-    return Track(*(values[needed] for values in track))
+        _, mine, theirs = np.intersect1d(head.frames, face.frames, return_indices=True)
+        if len(mine):
+            is_sure = face.scores[theirs] >= sure
+            for share, rows in ((_MIDDLE_OF_SURE, is_sure), (_MIDDLE, ~is_sure)):
+                middle = enlarge(head.boxes[mine[rows]], share)
+                covered[mine[rows]] |= under_ellipse(middle, face.boxes[theirs[rows]])
+    return covered
 
 
-def _rows(faces: list[Track], heads: list[Track]) -> pd.DataFrame:
+def _upper_bodies(placed: pd.DataFrame, phantoms: Collection[int]) -> list[Track]:
+    """Return the upper part of people whose head is not placed."""
+    rows = placed[(placed["placed_by"] == "body") & ~placed["person"].isin(phantoms)]
+    return [_as_path(mine) for _, mine in rows.groupby("person", sort=True)]
+
+
+def _phantoms(keypoints: pd.DataFrame, every: pd.DataFrame, faceless: Collection[int]) -> set[int]:
+    """Return those of the people without a detected face who are a part of somebody else.
+
+    The pose network takes a trunk or a pair of legs for another person now and then. Such a skeleton lies inside the
+    other one, its head is on the other's body, and it is about as large. A child in somebody's arms is smaller; of
+    two people who embrace, the heads are side by side.
+    """
+    frames, person, body = placing.as_array(keypoints)
+    head = every[_BOX].to_numpy(float)
+    below = body[:, [skeleton.INDEX[name] for name in _BELOW_THE_HEAD], :2]
+    one, other = same_frame(frames, frames)
+    low, high = (reduce(body[..., :2], axis=1) for reduce in (np.fmin.reduce, np.fmax.reduce))
+    margin = _MARGIN * (high - low)[other]
+    points = body[one][..., :2]
+    inside = (points >= (low[other] - margin)[:, None]) & (points <= (high[other] + margin)[:, None])
+    share = inside.all(axis=2).sum(axis=1) / np.maximum(np.isfinite(points[..., 0]).sum(axis=1), 1)
+    centre = (head[:, :2] + head[:, 2:] / 2)[one]
+    on_body = (centre >= np.fmin.reduce(below, axis=1)[other]) & (centre <= np.fmax.reduce(below, axis=1)[other])
+    as_large = head[one, 2] >= _AS_LARGE * head[other, 2]
+    part = np.zeros(len(frames), bool)
+    part[one[(one != other) & (share >= _INSIDE) & on_body.all(axis=1) & as_large]] = True
+    return {number for number in faceless if float(part[person == number].mean()) >= _MOSTLY}
+
+
+def _is_face(track: Track, settings: Mapping[str, Any]) -> bool:
+    """Return whether a track is a face for all of its time, and not only where it is detected."""
+    if track.person >= 0:
+        return True
+    span = int(track.frames[-1] - track.frames[0]) + 1
+    often = (
+        float(track.scores.sum()) / span >= _SURE_ON_AVERAGE and float(track.scores.max()) >= settings["track_score"]
+    )
+    return often or float(track.scores.max()) >= _SURE
+
+
+def _glimpse(track: Track, settings: Mapping[str, Any]) -> bool:
+    """Return whether a track is large, has no body, and was neither sure nor there for long: large faces are clear."""
+    unsure = track.scores.max() < settings["track_score"] and not _is_face(track, settings)
+    return bool(track.person < 0 and unsure and np.median(track.boxes[:, 2:].max(axis=1)) >= _LARGE_PX)
+
+
+def _contradicted(track: Track, keypoints: pd.DataFrame, paths: Mapping[int, Track]) -> bool:
+    """Return whether a track is a pattern on a body: too large for the heads of all those whom it lies on."""
+    if track.person >= 0 or track.scores.max() >= _SURE_ON_BODY or not paths:
+        return False
+    rows = keypoints[keypoints["keypoint"].isin(_BELOW_THE_HEAD) & keypoints["frame"].isin(track.frames)]
+    bodies = (
+        rows.groupby(["frame", "person"])[["x_px", "y_px"]].agg(["min", "max"]).dropna().reset_index().to_numpy(float)
+    )
+    face, body = same_frame(track.frames, bodies[:, 0].astype(int))
+    centre = (track.boxes[:, :2] + track.boxes[:, 2:] / 2)[face]
+    low, high = bodies[body][:, [2, 4]], bodies[body][:, [3, 5]]
+    on = ((centre >= low) & (centre <= high)).all(axis=1)
+    face, people = face[on], bodies[body][on, 1].astype(int)
+    largest = np.zeros(len(track.frames))
+    for index, person in zip(face, people, strict=True):
+        path = paths.get(int(person))
+        at = -1 if path is None else int(np.searchsorted(path.frames, track.frames[index]))
+        placed = path is not None and at < len(path.frames) and path.frames[at] == track.frames[index]
+        head = path.boxes[at, 2] / placing.ROOM if path is not None and placed else np.inf
+        largest[index] = max(largest[index], head)
+    too_large = (largest > 0) & (track.boxes[:, 2:].max(axis=1) > largest * _LARGEST_FACE_OVER_HEAD)
+    return bool(too_large.mean() > 0.5)
+
+
+_BELOW_THE_HEAD = ("Neck", "LShoulder", "RShoulder", "LHip", "RHip", "LKnee", "RKnee", "LAnkle", "RAnkle")
+
+
+# ---------------------------------------------------------------------------------------------------------- tables
+
+
+def _rows(tracks: list[Track]) -> pd.DataFrame:
+    """Return the table ``faces`` of tracks; which of them are faces, and not heads, their detections tell."""
     parts = [tables.empty("faces")]
-    for number, track in enumerate([*faces, *(head for head in heads if len(head.frames))]):
-        origin = np.where(track.detected, "detected", "interpolated") if number < len(faces) else "pose"
+    for number, track in enumerate(track for track in tracks if len(track.frames)):
+        otherwise = "interpolated" if track.detected.any() else "pose"
         parts.append(
             pd.DataFrame(
                 {
                     "frame": track.frames,
                     "track": number,
+                    "person": track.person,
                     "x_px": track.boxes[:, 0],
                     "y_px": track.boxes[:, 1],
                     "width_px": track.boxes[:, 2],
                     "height_px": track.boxes[:, 3],
                     "score": track.scores,
-                    "origin": origin,
+                    "origin": np.where(track.detected, "detected", otherwise),
                 }
             )
         )
@@ -384,3 +684,26 @@ def _within_picture(faces: pd.DataFrame, size: tuple[int, int]) -> pd.DataFrame:
         & (faces["y_px"] + faces["height_px"] > 0)
     )
     return tables.check(faces[inside], "faces")
+
+
+def _unmasked(case: str, track: Track) -> pd.DataFrame:
+    """Return what `doubts.doubts` takes of a track that is not masked."""
+    boxes = {name: track.boxes[:, side] for side, name in enumerate(_BOX)}
+    return pd.DataFrame(
+        {"frame": track.frames, "track": -1, "person": track.person, **boxes, "score": track.scores, "case": case}
+    )
+
+
+def same_frame(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of every pair, one of each array of frames, that is in the same frame."""
+    left = pd.DataFrame({"frame": first, "first": np.arange(len(first))})
+    right = pd.DataFrame({"frame": second, "second": np.arange(len(second))})
+    pairs = left.merge(right, on="frame")
+    return pairs["first"].to_numpy(int), pairs["second"].to_numpy(int)
+
+
+def _nearest(wanted: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return the index of the nearest of the ascending ``known`` for every one ``wanted``."""
+    after = np.clip(np.searchsorted(known, wanted), 0, len(known) - 1)
+    before = np.clip(after - 1, 0, None)
+    return np.where(np.abs(known[before] - wanted) <= np.abs(known[after] - wanted), before, after)

@@ -7,7 +7,7 @@ file (rotation and mirroring) is applied on reading, and nothing that is written
 
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -139,6 +139,24 @@ def read_frames(path: str | Path, timestamps: pd.DataFrame | None = None, thread
     for index, time_s, frame, _ in _decode_listed(path, timestamps, threads):
         planes, full_range = _planes(frame)
         yield Frame(index, time_s, planes, full_range)
+
+
+def chunks(frames: Iterable[Frame], length: int, cuts: Collection[int] = ()) -> Iterator[list[Frame]]:
+    """Yield frames in lists of at most ``length``, none of them over a cut (the first frame of a new shot)."""
+    chunk: list[Frame] = []
+    for frame in frames:
+        if chunk and (len(chunk) == length or frame.index in cuts):
+            yield chunk
+            chunk = []
+        chunk.append(frame)
+    if chunk:
+        yield chunk
+
+
+def frame_rate(timestamps: pd.DataFrame) -> float:
+    """Return the mean frames per second of a table ``timestamps``; 25 for a single frame."""
+    span = float(timestamps["time_s"].iloc[-1] - timestamps["time_s"].iloc[0])
+    return (len(timestamps) - 1) / span if span else 25.0
 
 
 def _decode_listed(

@@ -6,9 +6,8 @@ and backward: the video is read in short chunks, known people are followed throu
 searched for new ones, and those are followed back to where they came into view.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ import pandas as pd
 
 from deidpose import runtime, skeleton
 from deidpose.faces import non_maximum_suppression
-from deidpose.video import Frame, to_bgr
+from deidpose.video import Frame, chunks, to_bgr
 
 _DETECTOR_SIDE = 224
 _LANDMARK_SIDE = 256
@@ -82,6 +81,7 @@ def estimate(
     models: Mapping[str, str | Path],
     settings: Mapping[str, Any],
     threads: int = 1,
+    cuts: Collection[int] = (),
 ) -> pd.DataFrame:
     """Estimate the BODY_25 keypoints of everyone in a video.
 
@@ -97,6 +97,8 @@ def estimate(
         ``pose`` of the configuration: max_people, search_interval_s, min_presence, min_confidence, precision.
     threads : int
         Threads of one inference.
+    cuts : collection of int
+        First frames of new shots: nobody is followed into one.
 
     Returns
     -------
@@ -111,32 +113,29 @@ def estimate(
         settings["min_presence"],
     )
     length = max(1, min(_LONGEST_CHUNK, round(settings["search_interval_s"] * frame_rate)))
-    people: list[_Person] = []
+    everyone: list[_Person] = []
+    people: list[_Person] = []  # of this shot
     times: dict[int, float] = {}
     size = (0, 0)
     n_remembered = max(1, round(_REMEMBERED_S * frame_rate))
     n_patient = max(1, round(_PATIENCE_S * frame_rate))
-    for chunk in _chunks(frames, length):
+    for chunk in chunks(frames, length, cuts):
         pictures = [to_bgr(frame) for frame in chunk]
         indices = [frame.index for frame in chunk]
         size = pictures[0].shape[:2]
         times |= {frame.index: frame.time_s for frame in chunk}
-        if indices[0] == 0:
+        if indices[0] == 0 or indices[0] in cuts:
+            everyone += people
+            people = []
             _search(pictures[:1], indices[:1], people, networks, settings["max_people"], n_remembered)
         for position, picture in enumerate(pictures):
             _follow(picture, indices[position], people, networks, n_patient)
         _search(pictures, indices, people, networks, settings["max_people"], n_remembered)
     fewest = min(_FEWEST_FRAMES, len(times))
-    lasting = [person for person in people if len(person.sights) >= fewest]
+    lasting = [person for person in [*everyone, *people] if len(person.sights) >= fewest]
     for number, person in enumerate(lasting):
         person.number = number
     return _table(lasting, times, size, settings["min_confidence"])
-
-
-def _chunks(frames: Iterable[Frame], length: int) -> Iterator[list[Frame]]:
-    iterator = iter(frames)
-    while chunk := list(islice(iterator, length)):
-        yield chunk
 
 
 # ------------------------------------------------------------------------------------------------ following people

@@ -1,0 +1,14 @@
+"""The frames at which one video cuts to another scene."""
+
+from typing import TYPE_CHECKING
+
+from deidpose import shots, tables, video
+from deidpose.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    timestamps = tables.read(snakemake.input.timestamps, "timestamps")
+    cuts = shots.find_cuts(video.read_frames(snakemake.input.video, timestamps, snakemake.threads))
+    tables.write(cuts, "cuts", snakemake.output.cuts)
