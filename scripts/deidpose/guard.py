@@ -4,12 +4,14 @@ A demuxer that never returns cannot be stopped from within, nor can a decoder th
 child process all three end that process alone, and the video is rejected with a sentence.
 """
 
+import ctypes
 import importlib
 import json
 import logging
 import os
 import resource
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +28,9 @@ _START_S = 60.0
 _TOLD_EVERY_S = 0.5
 #: A process that was suspended, by a cluster for instance, has not been waiting: count at most this much at once.
 _LONGEST_WAIT_S = 1.0
+
+#: linux/prctl.h: the signal that a process gets when its parent ends, so that nothing goes on decoding in vain.
+_PR_SET_PDEATHSIG = 1
 
 
 class Bounds(NamedTuple):
@@ -147,10 +152,8 @@ def _limit(bounds: Bounds) -> None:
     ):
         with suppress(OSError, ValueError):
             resource.setrlimit(what, (value, value))
-    with suppress(Exception):
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: nobody goes on decoding when the parent is killed
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _main() -> None:
@@ -166,21 +169,18 @@ def _main() -> None:
 
     guard._teller.output = output
     try:
-        answer = {"result": called(**request["arguments"])}
+        answer = json.dumps({"result": called(**request["arguments"])})
     except UserError as error:
-        answer = {"sentence": str(error)}
+        answer = json.dumps({"sentence": str(error)})
     except MemoryError:
-        gigabytes = bounds.memory_bytes / 1e9
-        answer = {
-            "sentence": f"Reading the video takes more than {gigabytes:g} GB of memory, the limit screen.max_memory_gb."
-        }
+        sentence = "Reading the video takes more than {:g} GB of memory, the limit screen.max_memory_gb."
+        answer = json.dumps({"sentence": sentence.format(bounds.memory_bytes / 1e9)})
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [f"{Path(frame.filename).name}, line {frame.lineno}, {frame.name}" for frame in frames]
-        answer = {"failure": type(error).__name__, "trace": lines}
-    os.set_blocking(output, True)
+        answer = json.dumps({"failure": type(error).__name__, "trace": lines})
     with os.fdopen(output, "wb") as stream:
-        stream.write(json.dumps(answer).encode() + b"\n")
+        stream.write(answer.encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ _MOST_PARTS = 100_000
 #: FFmpeg reads headers and attachments into memory as a whole.
 _LARGEST_HEADER = 256_000_000
 _MOST_EDITS = 10_000
+_MOST_STREAMS = 100
 #: Apertures of broadcasting cut up to 16 of 720 columns off, and nobody hides anything with that.
 _HIDDEN_SHARE = 1 / 16
 
@@ -360,7 +361,11 @@ def _check_frames(count: int, frames: int) -> None:
         raise UserError(f"The video has more than {frames} frames, the limit screen.max_frames.")
 
 
-def _check_header(n_parts: int, n_bytes: int) -> None:
+def _check_header(n_parts: int, n_bytes: int, n_streams: int, depth: int) -> None:
+    if n_streams > _MOST_STREAMS:
+        raise UserError(f"The file has more than {_MOST_STREAMS} streams; export the video again.")
+    if depth >= _DEEPEST:
+        raise UserError(f"The header of the file is more than {_DEEPEST} parts deep; export the video again.")
     if n_parts > _MOST_PARTS:
         raise UserError(_TOO_MANY_PARTS)
     if n_bytes > _LARGEST_HEADER:
@@ -370,7 +375,7 @@ def _check_header(n_parts: int, n_bytes: int) -> None:
 
 
 def _check_boxes(file: BinaryIO, pixels: int, frames: int) -> Structure:
-    n_parts = n_header = 0
+    n_parts = n_header = n_tracks = 0
     size = file.seek(0, 2)
     handler = ""
     for part in parts(file):
@@ -378,7 +383,8 @@ def _check_boxes(file: BinaryIO, pixels: int, frames: int) -> Structure:
         around = part.inside[-1] if part.inside else ""
         n_parts += "moof" not in (part.name, *part.inside)
         n_header += part.end - part.body if part.name == "moov" else 0
-        _check_header(n_parts, n_header)
+        n_tracks += part.name == "trak"
+        _check_header(n_parts, n_header, n_tracks, len(part.inside))
         if "cmov" in (part.name, around):
             raise UserError("The header of the file is compressed; export the video again.")
         if part.name == "trak":
@@ -460,7 +466,7 @@ def _check_elements(file: BinaryIO, pixels: int, frames: int) -> Structure:
             continue
         n_parts += 1
         n_header += part.end - part.body if around == "Segment" else 0
-        _check_header(n_parts, n_header)
+        _check_header(n_parts, n_header, len(tracks), len(part.inside))
         if part.name == "TrackEntry":
             tracks.append({})
         elif part.name in _OF_TRACKS and tracks:
@@ -524,7 +530,7 @@ def _check_sum(file: BinaryIO, part: Part) -> None:
 
 
 def _check_chunks(file: BinaryIO, pixels: int, frames: int) -> Structure:
-    n_parts = n_header = 0
+    n_parts = n_header = n_streams = 0
     counted: Counter[int] = Counter()  # by the number of the stream
     kind = ""
     for part in parts(file):
@@ -539,7 +545,8 @@ def _check_chunks(file: BinaryIO, pixels: int, frames: int) -> Structure:
             continue
         n_parts += 1
         n_header += part.end - part.body if part.name == "hdrl" else 0
-        _check_header(n_parts, n_header)
+        n_streams += part.name == "strl"
+        _check_header(n_parts, n_header, n_streams, len(part.inside))
         if part.name == "strh":
             kind = content(file, part, 4).decode("latin-1")
         elif part.name == "strf" and kind == "vids":
