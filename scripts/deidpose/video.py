@@ -25,7 +25,7 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 
-from deidpose import guard, structure
+from deidpose import guard, stripping, structure
 from deidpose.errors import UserError
 
 #: The only demuxers that may look at a source. Playlists, concat scripts and image sequences, which make FFmpeg
@@ -40,21 +40,6 @@ _OPEN_OPTIONS = {
     "max_probe_packets": "2500",
     "max_streams": "100",
 }
-
-#: Units of a coded stream that are needed to decode its pictures, by codec; all others are left out, such as
-#: supplemental enhancement information, Dolby's metadata and whatever has an unspecified type. Types: ITU-T H.264
-#: table 7-1 (slices, parameter sets, ends), H.265 table 7-1 (the same), AV1 specification 6.2.2 (headers, tiles).
-_PICTURE_UNITS = {
-    "h264": {1, 2, 3, 4, 5, 7, 8, 10, 11},
-    "hevc": {*range(10), *range(16, 22), 32, 33, 34, 36, 37},
-    "av1": {1, 3, 4, 6, 7, 8},
-}
-_UNIT_FILTERS = {
-    codec: f"filter_units=pass_types={'|'.join(map(str, sorted(kinds)))}" for codec, kinds in _PICTURE_UNITS.items()
-}
-# User data (ISO 13818-2, table 6-1: B2 hex); the other start codes all belong to pictures.
-_UNIT_FILTERS["mpeg2video"] = "filter_units=remove_types=178"
-_START_CODE = b"\x00\x00\x01"
 
 #: x264 gives other bytes for another number of threads, so the number never follows the machine.
 _ENCODER_THREADS = "2"
@@ -612,6 +597,7 @@ def remux(path: str | Path, timestamps: pd.DataFrame, destination: str | Path) -
     partial = f"{destination}.partial"
     try:
         written = _copy_packets(path, partial)
+        stripping.blank_unneeded(partial)
         listed = _match(written, timestamps)
         os.replace(partial, destination)
     except (av.error.FFmpegError, ValueError):
@@ -630,15 +616,10 @@ def _copy_packets(path: str | Path, partial: str) -> list[tuple[Fraction, int]]:
         copy = output.add_stream_from_template(stream, opaque=True)
         copy.metadata.clear()
         output.metadata.clear()
-        filters = []
         codec = stream.codec_context.codec.canonical_name
-        if codec == "mpeg4":
-            filters.append("mpeg4_unpack_bframes")
-        if codec in _UNIT_FILTERS:
-            filters.append(_UNIT_FILTERS[codec])
-        chain = av.bitstream.BitStreamFilterContext(",".join(filters) or "null", stream, copy)
+        chain = av.bitstream.BitStreamFilterContext(stripping.FILTERS.get(codec, "null"), stream, copy)
         copy.codec_context.codec_tag = "\0\0\0\0"  # a tag of the source's container may not exist in Matroska
-        copy.codec_context.extradata = _without_messages(bytes(copy.codec_context.extradata or b""), codec)
+        copy.codec_context.extradata = stripping.strip_header(bytes(copy.codec_context.extradata or b""), codec)
         time_base = stream.time_base
         assert time_base is not None
         for packet in container.demux(stream):
@@ -651,7 +632,7 @@ def _copy_packets(path: str | Path, partial: str) -> list[tuple[Fraction, int]]:
                     raise ValueError("a packet has no timestamp")
                 source_times.append(unit.pts * time_base)
                 # A packet of its own, without the side data that came with this one.
-                unit = _replace_content(unit, _NO_PICTURE_SEGMENTS.get(codec, bytes)(bytes(unit)))
+                unit = _replace_content(unit, stripping.strip_packet(bytes(unit), codec))
                 unit.time_base = time_base
                 unit.stream = copy
                 output.mux(unit)
@@ -661,45 +642,6 @@ def _copy_packets(path: str | Path, partial: str) -> list[tuple[Fraction, int]]:
     if len(times) != len(source_times):
         raise ValueError("the copy lost packets")
     return list(zip(sorted(source_times), sorted(times), strict=True))
-
-
-def _without_messages(header: bytes, codec: str) -> bytes:
-    """Drop from the header of a stream what `_UNIT_FILTERS` and `_NO_PICTURE_SEGMENTS` drop from its packets."""
-    if codec == "mpeg4":
-        return _without_user_data(header)
-    if codec == "hevc":  # with start codes, as `filter_units` gives it; the type is six bits (ITU-T H.265, 7.3.1.2)
-        units = header.split(_START_CODE)
-        kept = [unit for unit in units[1:] if unit[:1] and unit[0] >> 1 in _PICTURE_UNITS[codec]]
-        return _START_CODE.join([units[0], *kept])
-    return header
-
-
-def _without_user_data(content: bytes) -> bytes:
-    """Drop the user data of MPEG-4 part 2 (ISO 14496-2, 6.2.1: start code B2 hex)."""
-    units = content.split(_START_CODE)
-    return _START_CODE.join([units[0], *(unit for unit in units[1:] if not unit.startswith(b"\xb2"))])
-
-
-def _without_comments(content: bytes) -> bytes:
-    """Drop the comments and the application segments of a JPEG picture, such as Exif (ITU-T T.81, table B.1).
-
-    Segments 0 (the fields of an interlaced AVI) and 14 (Adobe's colours) stay: decoders need them.
-    """
-    kept, offset = [content[:2]], 2
-    while offset + 4 <= len(content) and content[offset] == 0xFF and content[offset + 1] != 0xDA:  # start of the scan
-        marker = content[offset + 1]
-        if marker == 0xFF:  # a fill byte
-            offset += 1
-            continue
-        end = offset + 2 + int.from_bytes(content[offset + 2 : offset + 4], "big")
-        if marker != 0xFE and marker not in {*range(0xE1, 0xF0)} - {0xEE}:
-            kept.append(content[offset:end])
-        offset = end
-    return b"".join([*kept, content[offset:]])
-
-
-#: The same as `_UNIT_FILTERS`, for codecs whose packets no filter of FFmpeg takes apart.
-_NO_PICTURE_SEGMENTS = {"mpeg4": _without_user_data, "mjpeg": _without_comments}
 
 
 def _replace_content(packet: "av.Packet[Any]", content: bytes) -> "av.Packet[Any]":

@@ -1,0 +1,124 @@
+"""What is left out of the coded pictures of a source: messages between them, and data about the recording in them."""
+
+from pathlib import Path
+
+from deidpose import structure
+from deidpose.messages import dv_packs
+
+#: Units of a coded stream that are needed to decode its pictures, by codec; all others are left out, such as
+#: supplemental enhancement information, Dolby's metadata and whatever has an unspecified type. Types: ITU-T H.264
+#: table 7-1 (slices, parameter sets, ends), H.265 table 7-1 (the same), AV1 specification 6.2.2 (headers, tiles).
+_PICTURE_UNITS = {
+    "h264": {1, 2, 3, 4, 5, 7, 8, 10, 11},
+    "hevc": {*range(10), *range(16, 22), 32, 33, 34, 36, 37},
+    "av1": {1, 3, 4, 6, 7, 8},
+}
+_START_CODE = b"\x00\x00\x01"
+
+#: Codec -> the filters of FFmpeg that its packets go through.
+FILTERS = {
+    codec: f"filter_units=pass_types={'|'.join(map(str, sorted(kinds)))}" for codec, kinds in _PICTURE_UNITS.items()
+} | {
+    # User data (ISO 13818-2, table 6-1: B2 hex); the other start codes all belong to pictures.
+    "mpeg2video": "filter_units=remove_types=178",
+    "mpeg4": "mpeg4_unpack_bframes",
+}
+
+
+def strip_packet(content: bytes, codec: str) -> bytes:
+    """Return the content of a packet, when it has gone through `FILTERS`, without what they do not take out."""
+    strip = _BY_CODEC.get(codec)
+    return content if strip is None else strip(content)
+
+
+def strip_header(header: bytes, codec: str) -> bytes:
+    """Return the header of a stream without what `FILTERS` and `strip_packet` take out of its packets."""
+    if codec == "mpeg4":
+        return _without_user_data(header)
+    if codec == "hevc":  # with start codes, as `filter_units` gives it; the type is six bits (ITU-T H.265, 7.3.1.2)
+        units = header.split(_START_CODE)
+        kept = [unit for unit in units[1:] if unit[:1] and unit[0] >> 1 in _PICTURE_UNITS[codec]]
+        return _START_CODE.join([units[0], *kept])
+    return header
+
+
+def _without_user_data(content: bytes) -> bytes:
+    """Drop the user data of MPEG-4 part 2 (ISO 14496-2, 6.2.1: start code B2 hex)."""
+    units = content.split(_START_CODE)
+    return _START_CODE.join([units[0], *(unit for unit in units[1:] if not unit.startswith(b"\xb2"))])
+
+
+_PLAIN_JFIF_BYTES = 18  # ITU-T T.871, 10.1: a thumbnail of no pixels
+
+
+def _without_comments(content: bytes) -> bytes:
+    """Drop the comments and the application segments of a JPEG picture, such as Exif (ITU-T T.81, table B.1).
+
+    Those stay that decoders need: the fields of an interlaced AVI, Adobe's colours, and the shape of the pixels, unless
+    a thumbnail comes with it.
+    """
+    kept, offset = [content[:2]], 2
+    while offset + 4 <= len(content) and content[offset] == 0xFF and content[offset + 1] != 0xDA:  # start of the scan
+        marker = content[offset + 1]
+        if marker == 0xFF:  # a fill byte
+            offset += 1
+            continue
+        end = offset + 2 + int.from_bytes(content[offset + 2 : offset + 4], "big")
+        segment = content[offset:end]
+        needed = segment[4:8] in (b"AVI1", b"Adob") or (segment[4:8] == b"JFIF" and len(segment) == _PLAIN_JFIF_BYTES)
+        if needed or not (marker == 0xFE or 0xE0 <= marker <= 0xEF):
+            kept.append(segment)
+        offset = end
+    return b"".join([*kept, content[offset:]])
+
+
+def _without_recording_data(content: bytes) -> bytes:
+    """Overwrite the sound, the dates and the time codes that DV stores in every frame; FF hex means "no data"."""
+    cleaned = bytearray(content)
+    for offset, size in dv_packs(content):
+        cleaned[offset : offset + size] = b"\xff" * size
+    return bytes(cleaned)
+
+
+def _without_time_code(content: bytes) -> bytes:
+    """Set the time codes of MPEG-2 to zero (ISO 13818-2, 6.2.2.6: 25 bits after the start code, bit 12 is a marker)."""
+    units = content.split(_START_CODE)
+    for index, unit in enumerate(units):
+        if index and unit[:1] == b"\xb8" and len(unit) >= 5:
+            units[index] = b"\xb8" + (int.from_bytes(unit[1:5], "big") & 0x7F | 1 << 19).to_bytes(4, "big") + unit[5:]
+    return _START_CODE.join(units)
+
+
+_BY_CODEC = {
+    "mpeg4": _without_user_data,
+    "mpeg2video": _without_time_code,
+    "mjpeg": _without_comments,
+    "dvvideo": _without_recording_data,
+}
+
+
+#: What the header of a copied stream may say (RFC 9559, 5.1.4): how to decode and show it.
+_NEEDED_ELEMENTS = {
+    "TrackEntry", "TrackNumber", "TrackUID", "TrackType", "FlagEnabled", "FlagDefault", "FlagLacing", "Language",
+    "CodecID", "CodecPrivate", "CodecDelay", "SeekPreRoll", "DefaultDuration", "MaxBlockAdditionID", "Video",
+    "PixelWidth", "PixelHeight", "DisplayWidth", "DisplayHeight", "DisplayUnit", "FlagInterlaced", "FieldOrder",
+    "UncompressedFourCC", "Colour", "MatrixCoefficients", "BitsPerChannel", "ChromaSubsamplingHorz",
+    "ChromaSubsamplingVert", "ChromaSitingHorz", "ChromaSitingVert", "Range", "TransferCharacteristics", "Primaries",
+    "Projection", "ProjectionType", "ProjectionPoseYaw", "ProjectionPosePitch", "ProjectionPoseRoll", "Void",
+}  # fmt: skip
+
+
+def blank_unneeded(path: str | Path) -> None:
+    """Overwrite what FFmpeg has copied into the header of a Matroska file and no decoder needs, such as data of a screen.
+
+    A void element of the same length takes the place of each (RFC 8794, 11.3.2), and of the checksum around it.
+    """
+    with open(path, "r+b") as file:
+        inside = [part for part in structure.parts(file) if "Tracks" in part.inside]
+        unneeded = [part for part in inside if part.name not in _NEEDED_ELEMENTS and part.name != "CRC-32"]
+        for part in [*unneeded, *(part for part in inside if part.name == "CRC-32" and unneeded)]:
+            size = part.end - part.start
+            length = size - 2 if size <= 128 else size - 9
+            file.seek(part.start)
+            file.write(b"\xec" + (bytes([0x80 | length]) if size <= 128 else (1 << 56 | length).to_bytes(8, "big")))
+            file.write(bytes(length))
