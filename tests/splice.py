@@ -5,6 +5,9 @@ Boxes of MP4 as in ISO 14496-12, elements of Matroska as in RFC 8794 and RFC 955
 
 import struct
 from collections.abc import Callable
+from pathlib import Path
+
+import av
 
 #: Boxes that hold boxes, with the bytes before the first of them.
 _OF_BOXES = dict.fromkeys((b"moov", b"trak", b"edts", b"mdia", b"minf", b"dinf", b"stbl", b"udta"), 0)
@@ -92,3 +95,28 @@ def add_element(content: bytes, path: list[bytes], *added: bytes) -> bytes:
 
         return edit_element(content, path, before_pictures)
     return edit_element(content, path, lambda inside: inside + b"".join(added))
+
+
+def edit_packets(source: Path, destination: Path, edit: Callable[[bytes], bytes], codec: str | None = None) -> Path:
+    """Write the pictures of a file again, as they are coded, each packet through ``edit``."""
+    with av.open(str(source)) as given, av.open(str(destination), "w") as output:
+        stream = output.add_stream_from_template(given.streams.video[0], opaque=True)
+        for packet in given.demux(video=0):
+            if packet.size:
+                edited = av.Packet(edit(bytes(packet)))
+                edited.pts, edited.dts, edited.duration = packet.pts, packet.dts, packet.duration
+                edited.time_base, edited.is_keyframe, edited.stream = packet.time_base, packet.is_keyframe, stream
+                output.mux(edited)
+    return destination
+
+
+def unit(*content: bytes) -> bytes:
+    """Return a unit of H.264 or H.265 with its length, as MP4 and Matroska store it."""
+    body = b"".join(content)
+    return struct.pack(">I", len(body)) + body
+
+
+def sei(kind: int, payload: bytes, hevc: bool = False) -> bytes:
+    """Return a unit with one message (ITU-T H.264, 7.3.2.3; H.265, 7.3.2.4)."""
+    sizes = b"\xff" * (len(payload) // 255) + bytes([len(payload) % 255])
+    return unit(b"\x4e\x01" if hevc else b"\x06", bytes([kind]), sizes, payload, b"\x80")

@@ -60,7 +60,6 @@ def reason(config: dict[str, Any], tmp_path: Path) -> Callable[..., str]:
             sentence = str(found["facts"].get("reason", ""))
         except UserError as error:
             sentence = str(error)
-        print("REASON", round(time.monotonic() - begin, 1), sentence)
         assert time.monotonic() - begin < SOON_S
         assert not sentence or (sentence.endswith(".") and "Erika" not in sentence and str(tmp_path) not in sentence)
         assert bool(sentence) == (not scratch.exists())
@@ -415,6 +414,15 @@ def test_timestamps_that_jump_by_days_and_years_are_refused(
     pts = [40 * index for index in range(11)] + [days * 86_400_000]
     path = write_video(tmp_path / name, small, sound=None, time_base=Fraction(1, 1000), pts=pts)
     assert "max_duration_minutes" in reason(path)
+
+
+def test_a_pause_that_mp4_cannot_store_is_refused(mp4: bytes, reason: Callable[..., str]) -> None:
+    # A clock of two thousand million ticks a second, and pauses of a second between the frames.
+    clock = struct.pack(">II", 2_000_000_000, 2**32 - 1)
+    hostile = splice.edit_box(mp4, MDHD, lambda box: box[:12] + clock + box[20:])
+    runs = struct.pack(">II", 0, 1) + struct.pack(">II", 12, 2**31 - 1)
+    hostile = splice.edit_box(hostile, [*STBL, b"stts"], lambda _: runs)
+    assert "cannot be stored as H.264 in MP4" in reason(hostile)
 
 
 def test_what_never_returns_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

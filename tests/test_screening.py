@@ -100,8 +100,8 @@ def test_a_process_that_fails_rejects_the_video_and_leaves_no_copy(
     screen: Screen, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: Any) -> Any:
-        (tmp_path / "scratch.mkv").write_bytes(b"half")
-        (tmp_path / "scratch.mkv.partial").write_bytes(b"half")
+        for ending in ("", ".partial", ".mp4", ".mp4.partial"):
+            (tmp_path / f"scratch.mkv{ending}").write_bytes(b"half")
         raise UserError("The video makes its decoder crash.")
 
     monkeypatch.setattr(guard, "run", killed)

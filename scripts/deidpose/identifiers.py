@@ -94,7 +94,7 @@ _BY_NAME = _by_name(
             creation_time modification_time date year date_recorded date_released date_encoded date_tagged
             date_digitized datetime datetimeoriginal datetimedigitized gpsdatestamp gpstimestamp ©day yrrc icrd idit
             dateutc timecode tmcd mvhd tkhd mdhd prft idst ismp pic_timing time_code time~code gop_timecode
-            s12m_timecode rtcp_sr group~of~pictures recording~date recording~time _statistics_writing_date_utc
+            s12m_timecode rtcp_sr group~of~pictures _statistics_writing_date_utc
             com.apple.quicktime.creationdate com.apple.quicktime.location.date
             """,
         "M": """
@@ -108,16 +108,18 @@ _BY_NAME = _by_name(
             encoder~settings _statistics_writing_app
             """,
         "B C M": "camera~data mdpm",
-        ANYTHING: "exif xmp xmp_ _pmx makernote strd ncdt mvtg cndm cncv pana smta icc~profile icc_profile",
-        "P": "sound voice",
+        ANYTHING: """
+            exif xmp xmp_ _pmx makernote strd ncdt mvtg cndm cncv pana smta icc~profile icc_profile id32 emsg uuid
+            unregistered~user~data registered~user~data sei_unregistered strings_metadata tagbinary blockadditional
+            matroska_block_additional free skip wide void junk pad padding filler filler_payload media~data~of~no~sample
+            """,
+        "P": "voice",
         "Q": "covr thumbnail thmb scra attached_pic",
         "R": """
-            filename filename_with_path umid material_package_umid file_package_umid reel_name reel_uuid uuid
-            segmentuuid segmentfilename prevuuid prevfilename nextuuid nextfilename segmentfamily trackuid mimetype
-            filemediatype void free skip wide junk pad projectionprivate tagbinary blockadditional
-            matroska_block_additional strings_metadata strn id32 emsg url alis urn rsrc filler filler_payload padding
-            unregistered~user~data registered~user~data sei_unregistered full_frame_snapshot
-            com.apple.quicktime.content.identifier com.apple.quicktime.live-photo.auto
+            filename filename_with_path umid material_package_umid file_package_umid reel_name reel_uuid segmentuuid
+            segmentfilename prevuuid prevfilename nextuuid nextfilename segmentfamily trackuid mimetype filemediatype
+            projectionprivate strn url alis urn rsrc full_frame_snapshot com.apple.quicktime.content.identifier
+            com.apple.quicktime.live-photo.auto
             """,
         # How to store, decode and show the pictures: nothing of the recording.
         "": """

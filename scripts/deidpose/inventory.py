@@ -4,6 +4,7 @@ A file is read twice, by FFmpeg and byte by byte (`structure`, `messages`), so t
 Only kinds, names and sizes are kept, never a value.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -89,7 +90,7 @@ _KINDS = {
     "data": "data stream",
     "attachment": "attachment",
 }
-#: Values that say nothing: the vendor that is not stated, FFmpeg's own name, and no language.
+#: Values that say nothing: the vendor that is not stated, FFmpeg's own name, and no language; nor do zeros.
 _EMPTY_VALUES = {"[0][0][0][0]", "Lavf", "und", ""}
 
 
@@ -126,7 +127,7 @@ def _name_of(stream: Stream) -> str:
 
 def _add_tags(tags: dict[str, str], place: str, found: _Found) -> None:
     for key, value in tags.items():
-        if value not in _EMPTY_VALUES:
+        if value not in _EMPTY_VALUES and value.strip("0:;."):
             found.add("ffmpeg", place, "tag", key, len(value.encode("utf-8", "replace")))
 
 
@@ -196,6 +197,11 @@ def _units_of_header(codec: str, header: bytes) -> bytes:
     return found
 
 
+def _shows_time(time_code: bytes) -> bool:
+    """Return whether a time code of MPEG-2 is not zero; bit 12 is a marker (ISO 13818-2, 6.2.2.6)."""
+    return bool(int.from_bytes(time_code, sys.byteorder) & ~(1 << 12))
+
+
 def _read_frames(container: InputContainer, stream: Any, found: _Found) -> None:
     n_frames = 0
     try:
@@ -204,9 +210,10 @@ def _read_frames(container: InputContainer, stream: Any, found: _Found) -> None:
             for frame in packet.decode():
                 n_frames += 1
                 for data in frame.side_data:
+                    if data.type.name == "GOP_TIMECODE" and not _shows_time(bytes(data)):
+                        continue
                     found.add("ffmpeg", "frame", "side data", data.type.name, data.buffer_size)
-                for key, value in frame.metadata.items():
-                    found.add("ffmpeg", "frame", "tag", key, len(value.encode("utf-8", "replace")))
+                _add_tags(frame.metadata, "frame", found)
             if n_frames >= _DECODED_FRAMES:
                 return
     except MemoryError:
@@ -267,12 +274,17 @@ _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # XMP specification, p
 
 def _read_boxes(file: BinaryIO, walked: Iterator[Part], found: _Found) -> None:
     handler, keys = "", [""]
+    n_media = n_used = 0
+    fragmented = False
     for part in walked:
         around = part.inside[-1] if part.inside else ""
         size = part.end - part.body
         place = "track" if "trak" in part.inside else "container"
         if part.name == "trak":
             handler = ""
+        n_media += size if part.name == "mdat" else 0
+        n_used += structure.sample_sizes(file, part)[1] if part.name in ("stsz", "stz2") else 0
+        fragmented |= part.name in ("moof", "stz2")
         if not part.name:
             if any(content(file, part, _READ_BYTES)):
                 found.add("bytes", "file", "not read", "", size)
@@ -306,6 +318,8 @@ def _read_boxes(file: BinaryIO, walked: Iterator[Part], found: _Found) -> None:
             found.add("bytes", place, "user data", part.name, size)
         elif part.name not in _PLAIN_BOXES:
             found.add("bytes", place, "box", part.name, size)
+    if n_media > n_used and not fragmented:
+        found.add("bytes", "file", "not read", "media data of no sample", n_media - n_used)
 
 
 def _read_header_box(file: BinaryIO, part: Part, found: _Found) -> None:

@@ -43,14 +43,12 @@ def messages(codec: str, packet: bytes, length_size: int) -> Iterator[Message]:
     if codec in ("h264", "hevc"):
         for unit in units(packet, length_size):
             yield from _of_unit(codec, unit)
-    elif codec in ("mpeg4", "mpeg2video", "mpeg1video"):
+    elif codec in ("mpeg4", "mpeg2video", "mpeg1video", "vc1"):
         yield from _of_start_codes(codec, packet)
     elif codec in ("mjpeg", "mjpegb"):
         yield from _of_jpeg(packet)
     elif codec == "av1":
         yield from _of_obus(packet)
-    elif codec == "dvvideo":
-        yield from _of_dv(packet)
 
 
 # ---------------------------------------------------------------------------------------------- H.264 and H.265
@@ -150,12 +148,15 @@ def _registered(payload: bytes) -> str:
 
 
 def _of_start_codes(codec: str, packet: bytes) -> Iterator[Message]:
-    """ISO 13818-2, table 6-1, and ISO 14496-2, table 6-3: B2 hex is user data, B8 (of MPEG-2) a time code."""
+    """ISO 13818-2, table 6-1, and ISO 14496-2, table 6-3: B2 hex is user data, B8 (of MPEG-2) a time code.
+
+    Of VC-1 the codes 1B to 1F are user data (SMPTE ST 421, annex E).
+    """
     for unit in units(packet, 0):
-        if unit[0] == 0xB2:
+        if unit[0] == 0xB2 if codec != "vc1" else 0x1B <= unit[0] <= 0x1F:
             captions = unit[1:].startswith(b"GA94\x03")
             yield Message("user data", "closed captions" if captions else "user data", len(unit) - 1)
-        elif unit[0] == 0xB8 and codec != "mpeg4" and _shows_time(unit):
+        elif unit[0] == 0xB8 and codec.endswith("video") and _shows_time(unit):
             yield Message("time code", "group of pictures", 4)
 
 
@@ -230,42 +231,3 @@ def _leb128(data: bytes, offset: int) -> tuple[int, int]:
         if not byte & 0x80:
             return value, offset + index + 1
     return value, min(len(data), offset + 8)
-
-
-_DV_BLOCK = 80
-#: Packs of a DV recording (IEC 61834-4): what they say by their first byte.
-_DV_PACKS = {
-    0x13: "time code",
-    0x62: "recording date",
-    0x63: "recording time",
-    0x70: "camera data",
-    0x71: "camera data",
-}
-
-
-def dv_packs(packet: bytes) -> Iterator[tuple[int, int]]:
-    """Yield offset and length of what a DV frame holds besides pictures: packs of data, and sound.
-
-    IEC 61834-2: a frame consists of blocks of 80 bytes, the kind in the three highest bits of the first byte. Of the
-    packs about the pictures those that say how to show them (60 and 61 hex) are not among them.
-    """
-    for block in range(0, len(packet) - _DV_BLOCK + 1, _DV_BLOCK):
-        kind = packet[block] >> 5
-        if kind == 1:
-            yield from ((block + 6 + 8 * index, 5) for index in range(6))
-        elif kind == 2:
-            packs = range(block + 3, block + 78, 5)
-            yield from ((pack, 5) for pack in packs if packet[pack] not in (0x60, 0x61))
-        elif kind == 3:
-            yield block + 3, _DV_BLOCK - 3
-
-
-def _of_dv(packet: bytes) -> Iterator[Message]:
-    for offset, size in dv_packs(packet):
-        content = packet[offset : offset + size]
-        if content == b"\xff" * size or not any(content):
-            continue
-        if size > 5:
-            yield Message("sound", "sound", size)
-        else:
-            yield Message("recording data", _DV_PACKS.get(content[0], "pack"), size)

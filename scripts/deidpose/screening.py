@@ -62,8 +62,8 @@ def screen(
                 else NO_PERSON
             )
     finally:
-        for left in (Path(scratch), Path(f"{scratch}.partial")):
-            left.unlink(missing_ok=True)
+        for ending in ("", ".partial", ".mp4", ".mp4.partial"):
+            Path(f"{scratch}{ending}").unlink(missing_ok=True)
     rejected = "reason" in facts
     row = {column: facts.get(column) for column in tables.TABLES["screening"] if column != "video"}
     row["status"] = "rejected" if rejected else "accepted"

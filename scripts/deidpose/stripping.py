@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from deidpose import structure
-from deidpose.messages import dv_packs
 
 #: Units of a coded stream that are needed to decode its pictures, by codec; all others are left out, such as
 #: supplemental enhancement information, Dolby's metadata and whatever has an unspecified type. Types: ITU-T H.264
@@ -33,8 +32,8 @@ def strip_packet(content: bytes, codec: str) -> bytes:
 
 def strip_header(header: bytes, codec: str) -> bytes:
     """Return the header of a stream without what `FILTERS` and `strip_packet` take out of its packets."""
-    if codec == "mpeg4":
-        return _without_user_data(header)
+    if codec in ("mpeg4", "mpeg1video", "mpeg2video", "vc1"):
+        return strip_packet(_without_user_data(header) if codec == "mpeg2video" else header, codec)
     if codec == "hevc":  # with start codes, as `filter_units` gives it; the type is six bits (ITU-T H.265, 7.3.1.2)
         units = header.split(_START_CODE)
         kept = [unit for unit in units[1:] if unit[:1] and unit[0] >> 1 in _PICTURE_UNITS[codec]]
@@ -42,10 +41,15 @@ def strip_header(header: bytes, codec: str) -> bytes:
     return header
 
 
-def _without_user_data(content: bytes) -> bytes:
-    """Drop the user data of MPEG-4 part 2 (ISO 14496-2, 6.2.1: start code B2 hex)."""
+def _without_user_data(content: bytes, codes: bytes = b"\xb2") -> bytes:
+    """Drop units by the code that they start with: user data of MPEG (ISO 14496-2, 6.2.1: B2 hex)."""
     units = content.split(_START_CODE)
-    return _START_CODE.join([units[0], *(unit for unit in units[1:] if not unit.startswith(b"\xb2"))])
+    return _START_CODE.join([units[0], *(unit for unit in units[1:] if unit[:1] not in codes or not unit)])
+
+
+def _without_user_data_of_vc1(content: bytes) -> bytes:
+    """Drop the user data of slices, fields, frames, entries and sequences (SMPTE ST 421, annex E)."""
+    return _without_user_data(content, b"\x1b\x1c\x1d\x1e\x1f")
 
 
 _PLAIN_JFIF_BYTES = 18  # ITU-T T.871, 10.1: a thumbnail of no pixels
@@ -72,14 +76,6 @@ def _without_comments(content: bytes) -> bytes:
     return b"".join([*kept, content[offset:]])
 
 
-def _without_recording_data(content: bytes) -> bytes:
-    """Overwrite the sound, the dates and the time codes that DV stores in every frame; FF hex means "no data"."""
-    cleaned = bytearray(content)
-    for offset, size in dv_packs(content):
-        cleaned[offset : offset + size] = b"\xff" * size
-    return bytes(cleaned)
-
-
 def _without_time_code(content: bytes) -> bytes:
     """Set the time codes of MPEG-2 to zero (ISO 13818-2, 6.2.2.6: 25 bits after the start code, bit 12 is a marker)."""
     units = content.split(_START_CODE)
@@ -89,11 +85,16 @@ def _without_time_code(content: bytes) -> bytes:
     return _START_CODE.join(units)
 
 
+def _without_user_data_and_time_code(content: bytes) -> bytes:
+    return _without_time_code(_without_user_data(content))
+
+
 _BY_CODEC = {
     "mpeg4": _without_user_data,
+    "mpeg1video": _without_user_data_and_time_code,
     "mpeg2video": _without_time_code,
+    "vc1": _without_user_data_of_vc1,
     "mjpeg": _without_comments,
-    "dvvideo": _without_recording_data,
 }
 
 
@@ -109,14 +110,19 @@ _NEEDED_ELEMENTS = {
 
 
 def blank_unneeded(path: str | Path) -> None:
-    """Overwrite what FFmpeg has copied into the header of a Matroska file and no decoder needs, such as data of a screen.
+    """Overwrite what FFmpeg has copied into the header of a Matroska file although no decoder needs it.
 
     A void element of the same length takes the place of each (RFC 8794, 11.3.2), and of the checksum around it.
     """
     with open(path, "r+b") as file:
         inside = [part for part in structure.parts(file) if "Tracks" in part.inside]
-        unneeded = [part for part in inside if part.name not in _NEEDED_ELEMENTS and part.name != "CRC-32"]
-        for part in [*unneeded, *(part for part in inside if part.name == "CRC-32" and unneeded)]:
+        unneeded: list[structure.Part] = []
+        for part in inside:
+            is_in_one = bool(unneeded) and part.start < unneeded[-1].end
+            if part.name not in _NEEDED_ELEMENTS | {"CRC-32"} and not is_in_one:
+                unneeded.append(part)
+        checksums = [part for part in inside if part.name == "CRC-32" and unneeded]
+        for part in [*unneeded, *checksums]:
             size = part.end - part.start
             length = size - 2 if size <= 128 else size - 9
             file.seek(part.start)

@@ -399,7 +399,7 @@ def _check_boxes(file: BinaryIO, pixels: int, frames: int) -> Structure:
         elif around == "stsd" and handler == "vide":
             _check_entry(file, part, pixels)
         elif part.name in ("stsz", "stz2") and handler != "soun":
-            n_samples, n_bytes = _sample_sizes(file, part)
+            n_samples, n_bytes = sample_sizes(file, part)
             _check_frames(n_samples, frames)
             if n_bytes > size:
                 raise UserError("The index of the file claims more bytes than the file has; copy it again.")
@@ -420,7 +420,7 @@ def _check_entry(file: BinaryIO, entry: Part, pixels: int) -> None:
                     raise UserError(_CROPPED)
 
 
-def _sample_sizes(file: BinaryIO, part: Part) -> tuple[int, int]:
+def sample_sizes(file: BinaryIO, part: Part) -> tuple[int, int]:
     """Return the number of samples and the sum of their sizes (ISO 14496-12, 8.7.3); no sum of a compact table."""
     head = content(file, part, 12)
     if len(head) < 12:

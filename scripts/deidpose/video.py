@@ -393,11 +393,32 @@ def examine(path: str, limits: Sequence[float], scratch: str, threads: int) -> d
             timestamps = remux(path, timestamps, scratch)
             first = next(read_frames(scratch, timestamps, threads))
             facts["height"], facts["width"] = first.planes[0].shape
+            _try_encoder(first, timestamps, layout(scratch), f"{scratch}.mp4")
         except UserError as error:
             facts["reason"] = str(error)
     if "reason" in facts:
+        Path(scratch).unlink(missing_ok=True)
         timestamps = pd.DataFrame()
     return {"facts": facts, "timestamps": timestamps.to_dict("list")}
+
+
+def _try_encoder(first: Frame, timestamps: pd.DataFrame, look: Layout, scratch: str) -> None:
+    """Encode a picture at the times that are hardest to store: the first ones, the longest pause, the last ones."""
+    longest = int(np.argmax(np.diff(timestamps["pts"]))) if len(timestamps) > 1 else 0
+    chosen = sorted(
+        {0, 1, longest, longest + 1, len(timestamps) - 2, len(timestamps) - 1} & set(range(len(timestamps)))
+    )
+    try:
+        encode([first.planes] * len(chosen), timestamps.iloc[chosen], look, Encoding(51, "ultrafast"), scratch)
+    except MemoryError:
+        raise
+    except (av.error.FFmpegError, ValueError, OverflowError):
+        raise UserError(
+            "The pictures cannot be stored as H.264 in MP4, because of their form or of a pause between them; export "
+            "the video again."
+        ) from None
+    finally:
+        Path(scratch).unlink(missing_ok=True)
 
 
 def _screen(path: str | Path, limits: Limits, threads: int, facts: dict[str, Any]) -> pd.DataFrame:
