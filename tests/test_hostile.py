@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -416,12 +417,21 @@ def test_timestamps_that_jump_by_days_and_years_are_refused(
     assert "max_duration_minutes" in reason(path)
 
 
-def test_a_pause_that_mp4_cannot_store_is_refused(mp4: bytes, reason: Callable[..., str]) -> None:
-    # A clock of two thousand million ticks a second, and pauses of a second between the frames.
-    clock = struct.pack(">II", 2_000_000_000, 2**32 - 1)
-    hostile = splice.edit_box(mp4, MDHD, lambda box: box[:12] + clock + box[20:])
-    runs = struct.pack(">II", 0, 1) + struct.pack(">II", 12, 2**31 - 1)
-    hostile = splice.edit_box(hostile, [*STBL, b"stts"], lambda _: runs)
+def test_a_pause_that_mp4_cannot_store_is_refused(mkv: bytes, reason: Callable[..., str]) -> None:
+    """A clock that counts nanoseconds, and three seconds from frame to frame: more than 32 bits hold."""
+    info = [splice.SEGMENT, b"\x15\x49\xa9\x66"]
+    hostile = splice.add_element(mkv, info, splice.element(0x2AD7B1, b"\1"))
+    starts = [_header_of_frame(hostile, index) for index in range(5)]
+    clusters = []
+    for index, (start, end) in enumerate(pairwise(starts)):
+        block = hostile[start:end]
+        at = len(block) - len(block.partition(b"\x81")[2])
+        block = block[:at] + b"\0\0" + block[at + 2 :]  # its time is that of the cluster
+        time = splice.element(0xE7, (3_000_000_000 * index).to_bytes(8, "big"))
+        clusters.append(splice.element(splice.CLUSTER, time, block))
+    hostile = splice.edit_element(
+        hostile, [splice.SEGMENT], lambda inside: inside[: inside.index(splice.CLUSTER)] + b"".join(clusters)
+    )
     assert "cannot be stored as H.264 in MP4" in reason(hostile)
 
 
