@@ -29,6 +29,9 @@ _TOLD_EVERY_S = 0.5
 #: A process that was suspended, by a cluster for instance, has not been waiting: count at most this much at once.
 _LONGEST_WAIT_S = 1.0
 
+#: A copy of the pictures alone is smaller than its source, or hardly larger; no process writes more than this.
+_COPY_OVER_SOURCE, _SMALLEST_COPY = 5, 10_000_000
+
 #: linux/prctl.h: the signal that a process gets when its parent ends, so that nothing goes on decoding in vain.
 _PR_SET_PDEATHSIG = 1
 
@@ -39,6 +42,19 @@ class Bounds(NamedTuple):
     seconds_per_step: float
     memory_bytes: int
     written_bytes: int
+
+
+def bounds(path: str | Path, limits: Mapping[str, Any]) -> Bounds:
+    """Return what a process may use that reads a source video; ``limits`` are ``screen`` of the configuration."""
+    try:
+        size = os.stat(path).st_size
+    except OSError:
+        size = 0
+    return Bounds(
+        limits["max_seconds_per_frame"],
+        round(limits["max_memory_gb"] * 1e9),
+        _COPY_OVER_SOURCE * size + _SMALLEST_COPY,
+    )
 
 
 def run(function: str, arguments: Mapping[str, Any], bounds: Bounds) -> Any:

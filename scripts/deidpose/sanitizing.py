@@ -5,6 +5,7 @@ is not on the list is a violation. `inventory` looks for everything that a file 
 `compare` sets the two side by side.
 """
 
+import logging
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
-from deidpose import structure, tables
+from deidpose import guard, structure, tables
 from deidpose.errors import UserError
 from deidpose.identifiers import Item, category, public_name
 from deidpose.inventory import inventory
@@ -205,6 +206,31 @@ def _wrong_samples(file: BinaryIO, mdat: Part, boxes: Mapping[str, bytes]) -> It
 
 
 # -------------------------------------------------------------------------------------------------- before and after
+
+
+def of_source(path: str | Path, limits: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the table ``inventory`` of a source, read in a process of its own.
+
+    Parameters
+    ----------
+    path : path
+    limits : mapping
+        ``screen`` of the configuration.
+
+    Returns
+    -------
+    DataFrame
+        One row that says so when the source cannot be read within its limits: what is made from it is measured all
+        the same.
+    """
+    arguments = {"path": str(path), "pixels": round(limits["max_megapixels"] * 1e6)}
+    try:
+        table = pd.DataFrame(guard.run("deidpose.inventory:columns", arguments, guard.bounds(path, limits)))
+    except UserError as error:
+        logging.warning("The source could not be measured. %s", error)
+        item = Item("ffmpeg", "file", "not read", "")
+        table = pd.DataFrame([{**item._asdict(), "category": category(item), "n": 1, "size_bytes": 0}])
+    return tables.check(table, "inventory")
 
 
 def compare(video: str, before: pd.DataFrame, after: Mapping[str, pd.DataFrame], released: bool) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """Whether a source video can be used: what `video.screen` finds, and whether its pictures copy and show a person."""
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,6 @@ from deidpose import guard, pose, tables, video
 from deidpose.errors import UserError
 
 NO_PERSON = "The first frame shows no person."
-
-#: A copy of the pictures alone is smaller than its source, or hardly larger; no process writes more than this.
-_COPY_OVER_SOURCE, _SMALLEST_COPY = 5, 10_000_000
 
 
 def screen(
@@ -91,17 +87,4 @@ def examine(path: str | Path, limits: Mapping[str, Any], scratch: str | Path, th
         "scratch": str(scratch),
         "threads": threads,
     }
-    return dict(guard.run("deidpose.video:examine", arguments, bounds(path, limits)))
-
-
-def bounds(path: str | Path, limits: Mapping[str, Any]) -> guard.Bounds:
-    """Return what a process may use that reads a source video."""
-    try:
-        size = os.stat(path).st_size
-    except OSError:
-        size = 0
-    return guard.Bounds(
-        limits["max_seconds_per_frame"],
-        round(limits["max_memory_gb"] * 1e9),
-        _COPY_OVER_SOURCE * size + _SMALLEST_COPY,
-    )
+    return dict(guard.run("deidpose.video:examine", arguments, guard.bounds(path, limits)))
