@@ -109,7 +109,9 @@ rule prove_sanitizing:
     input:
         key=f"{RESTRICTED}/screened/{{video}}.key.tsv",
         sanitized=f"{RESTRICTED}/sanitized/{{video}}.mkv",
-        masked=expand(f"{RESTRICTED}/masked/{{{{video}}}}_{{method}}.mp4", method=METHODS),
+        masked=expand(
+            f"{RESTRICTED}/masked/{{{{video}}}}_{{method}}.mp4", method=METHODS
+        ),
         skeletons=expand(
             f"{RESTRICTED}/skeleton/{{{{video}}}}_{{method}}_skeleton.mp4",
             method=METHODS,

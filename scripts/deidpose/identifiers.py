@@ -123,6 +123,8 @@ _BY_NAME = _by_name(
             """,
         # How to store, decode and show the pictures: nothing of the recording.
         "": """
+            avc1 avc3 hvc1 hev1 dvh1 dvhe av01 vp08 vp09 mp4v mjpa mjpb jpeg apcn apch apcs apco ap4h ap4x s263 mp4a
+            alac sowt twos lpcm ac-3 ec-3 opus samr sawb tx3g wvtt stpp c608 c708
             major_brand minor_version compatible_brands language duration rotate bps number_of_frames number_of_bytes
             _statistics_tags alpha_mode stereo_mode elst clap mdcv clli dvcc dvvc dvwc hvce avce st3d sv3d proj prhd
             equi amve vexu eyes hero cslg sgpd sbgp sdtp stps chap cdsc cdep tapt clef prof enof load colr pasp btrt
