@@ -554,7 +554,7 @@ def _decode_all(
         raise UserError("The video has no frames that decode.")
     n_damaged += max(0, n_expected - n_packets) + _n_lost(promised, pts, stream) + (not is_clean)
     if n_damaged:
-        n_packets = max(n_packets, n_expected)
+        n_packets = max(n_packets, n_expected, n_damaged)
         raise UserError(
             f"The video does not decode: {n_damaged} of its {n_packets} packets are damaged; copy it again."
         )
@@ -564,7 +564,8 @@ def _decode_all(
 
 
 #: Codecs of which each packet shows a frame, so that one without a frame is a loss that the decoder keeps quiet about.
-_ONE_FRAME_A_PACKET = {"h264", "hevc", "av1", "prores"}
+#: H.264 is not among them, since each of the two fields of a frame may be a packet.
+_ONE_FRAME_A_PACKET = {"hevc", "av1", "prores"}
 
 
 def _n_lost(promised: set[int | None], shown: list[int | None], stream: VideoStream) -> int:
