@@ -11,7 +11,7 @@ import av
 
 #: Boxes that hold boxes, with the bytes before the first of them.
 _OF_BOXES = dict.fromkeys((b"moov", b"trak", b"edts", b"mdia", b"minf", b"dinf", b"stbl", b"udta"), 0)
-_OF_BOXES |= {b"stsd": 8, b"dref": 8, b"avc1": 78, b"hvc1": 78, b"hev1": 78, b"meta": 4}
+_OF_BOXES |= {b"stsd": 8, b"dref": 8, b"avc1": 78, b"hvc1": 78, b"hev1": 78, b"av01": 78, b"meta": 4}
 
 #: Elements of Matroska that hold elements: the ways that the tests go.
 SEGMENT, TRACKS, TRACK, VIDEO, CLUSTER = b"\x18\x53\x80\x67", b"\x16\x54\xae\x6b", b"\xae", b"\xe0", b"\x1f\x43\xb6\x75"

@@ -302,6 +302,31 @@ def audible(folder: Path, small: list[np.ndarray]) -> Path:
     return plain(folder, small, sound="aac")
 
 
+def in_header(entry: bytes, name: bytes, edit: Callable[[bytes], bytes], **options: Any) -> Case:
+    """Return a case: bytes put into the header of a stream, before any picture."""
+
+    def make(folder: Path, small: list[np.ndarray]) -> Path:
+        path = plain(folder, small, **options)
+        path.write_bytes(splice.edit_box(path.read_bytes(), [*STBL, b"stsd", entry, name], edit))
+        return path
+
+    return make
+
+
+def message_in_sets(header: bytes) -> bytes:
+    """Add a message to the picture parameter sets in the header of a stream of H.264 (ISO 14496-15, 5.3.3.1)."""
+    message = splice.sei(5, bytes(16) + SECRET)[4:]
+    at = 8 + int.from_bytes(header[6:8], "big")  # behind the one sequence parameter set
+    return header[:at] + bytes([header[at] + 1]) + struct.pack(">H", len(message)) + message + header[at + 1 :]
+
+
+def message_in_list(header: bytes) -> bytes:
+    """Add a list of one message to the header of a stream of H.265 (ISO 14496-15, 8.3.3.1)."""
+    message = splice.sei(5, bytes(16) + SECRET, hevc=True)[4:]
+    added = bytes([39]) + struct.pack(">HH", 1, len(message)) + message
+    return header[:22] + bytes([header[22] + 1]) + header[23:] + added
+
+
 def exif(packet: bytes) -> bytes:
     """Put Exif with a maker and an orientation behind the start of a JPEG picture."""
     maker = SECRET + b"\0"
@@ -500,6 +525,27 @@ CASES: dict[str, tuple[Case, bytes, tuple[str, str, str]]] = {
         ),
         SECRET,
         ("metadata", "closed captions", "A"),
+    ),
+    "metadata in the header, AV1": (
+        in_header(
+            b"av01",
+            b"av1C",
+            lambda header: header + obu(5, b"\x04\xb5\x00\x31GA94\x03" + SECRET),
+            codec="libsvtav1",
+            options={"preset": "12"},
+        ),
+        SECRET,
+        ("metadata", "closed captions", "A"),
+    ),
+    "message in the header, H.264": (
+        in_header(b"avc1", b"avcC", message_in_sets),
+        SECRET,
+        ("SEI", "unregistered user data", "A"),
+    ),
+    "message in the header, H.265": (
+        in_header(b"hev1", b"hvcC", message_in_list, **X265),
+        SECRET,
+        ("SEI", "unregistered user data", "A"),
     ),
     "beside the pictures, Matroska": (block_additions, SECRET, ("element", "BlockAdditional", "R")),
     "name of a handler": (named_handler, SECRET, ("name", "hdlr", "M")),

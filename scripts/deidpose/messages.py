@@ -191,31 +191,36 @@ def _is_needed(segment: bytes) -> bool:
     return segment[:4] in (b"AVI1", b"Adob") or (segment[:4] == b"JFIF" and len(segment) == 14)
 
 
-def _of_obus(packet: bytes) -> Iterator[Message]:
-    """AV1 specification, 5.3 and 6.7.1: units of metadata, and padding, which may hold anything."""
-    if packet[:1] == b"\x81" and len(packet) >= 4:
-        packet = packet[4:]  # the header of a stream: four bytes, then units (AV1 in ISOBMFF, 2.3.3)
-    kinds = {
-        1: "content light level",
-        2: "mastering display",
-        3: "scalability",
-        4: "registered user data",
-        5: "time code",
-    }
+def obus(packet: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """Yield type, content and all bytes of the units of a packet of AV1 (AV1 specification, 5.3)."""
     offset = 0
     for _ in range(_MOST_UNITS):
         if offset >= len(packet):
             return
+        start = offset
         kind, extended, sized = packet[offset] >> 3 & 15, packet[offset] >> 2 & 1, packet[offset] >> 1 & 1
         offset += 1 + extended
-        size = len(packet) - offset
+        size = max(0, len(packet) - offset)
         if sized:
             size, offset = _leb128(packet, offset)
         content = packet[offset : offset + size]
         offset += size
+        yield kind, content, packet[start:offset]
+
+
+#: The header of a stream begins with this byte and has four before its units (AV1 in ISOBMFF, 2.3.3).
+_AV1_HEADER = b"\x81"
+_AV1_METADATA = {1: "content light level", 2: "mastering display", 3: "scalability", 5: "time code"}
+
+
+def _of_obus(packet: bytes) -> Iterator[Message]:
+    """AV1 specification, 6.2.2 and 6.7.1: units of metadata, and padding, which may hold anything."""
+    if packet.startswith(_AV1_HEADER):
+        packet = packet[4:]
+    for kind, content, _ in obus(packet):
         if kind == 5:
             number, start = _leb128(content, 0)
-            key = kinds.get(number, "unregistered user data")
+            key = _AV1_METADATA.get(number, "unregistered user data")
             yield Message("metadata", _registered(content[start:]) if number == 4 else key, len(content))
         elif kind == 15:
             yield Message("unit", "padding", len(content))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from deidpose import structure
+from deidpose.messages import obus
 
 #: Units of a coded stream that are needed to decode its pictures, by codec; all others are left out, such as
 #: supplemental enhancement information, Dolby's metadata and whatever has an unspecified type. Types: ITU-T H.264
@@ -34,10 +35,13 @@ def strip_header(header: bytes, codec: str) -> bytes:
     """Return the header of a stream without what `FILTERS` and `strip_packet` take out of its packets."""
     if codec in ("mpeg4", "mpeg1video", "mpeg2video", "vc1"):
         return strip_packet(_without_user_data(header) if codec == "mpeg2video" else header, codec)
-    if codec == "hevc":  # with start codes, as `filter_units` gives it; the type is six bits (ITU-T H.265, 7.3.1.2)
+    # Here are units alone, as `filter_units` gives them, and not the header of a container around them.
+    if codec == "hevc":  # with start codes; the type is six bits (ITU-T H.265, 7.3.1.2)
         units = header.split(_START_CODE)
         kept = [unit for unit in units[1:] if unit[:1] and unit[0] >> 1 in _PICTURE_UNITS[codec]]
         return _START_CODE.join([units[0], *kept])
+    if codec == "av1":
+        return b"".join(whole for kind, _, whole in obus(header) if kind in _PICTURE_UNITS[codec])
     return header
 
 
