@@ -28,6 +28,7 @@ _NEEDS = {
     "screen": Need(400, 60, 10, 0.01),
     "screening": Need(200, 0, 10, 0),
     "sanitize": Need(300, 10, 10, 0.002),
+    "prove_sanitizing": Need(500, 60, 20, 0.005),
     "find_cuts": Need(300, 60, 10, 0.01),
     "detect_faces": Need(500, 330, 10, 0.09),
     "track_faces": Need(400, 0, 10, 0.005),
