@@ -1,5 +1,7 @@
 """Skeletons of people whose every length is known, as a pose network would find them."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -25,7 +27,7 @@ def body(
     unseen: tuple[str, ...] = (),
     step: float = 0.0,
     *,
-    pose: dict[str, tuple[float, float]] = STANDING,
+    pose: Mapping[str, tuple[float, float]] = STANDING,
     scale: float = 1.0,
 ) -> pd.DataFrame:
     """Return the table ``keypoints`` of one person.
@@ -40,7 +42,7 @@ def body(
         Keypoints without a position.
     step : float
         Pixels to the right from one frame to the next.
-    pose : dict
+    pose : mapping
         Offsets from the hip in pixels; keypoints that are not in it are not seen.
     scale : float
         How much larger than ``pose`` the person is.

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bodies import BACK, HEAD, STANDING, body, together
@@ -226,6 +226,7 @@ def test_nobody_is_seen_from_behind_both_in_a_picture_and_in_its_mirror_image(
     assert not all(both)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(poses, st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=8))
 def test_people_are_placed_one_by_one_as_all_at_once(
     rows: list[tuple[dict[str, tuple[float, float]], int, int]],
