@@ -155,6 +155,38 @@ def test_faces_of_two_people_are_never_joined() -> None:
     assert len(joined(piece(range(11), 100, person=0), piece(range(12, 30), 100, person=1))) == 2
 
 
+def test_faces_of_two_people_are_not_joined_by_way_of_a_face_that_is_nobodys() -> None:
+    parts = [piece(range(10), 100, person=0), piece(range(15, 20), 100), piece(range(25, 30), 100, person=1)]
+    assert joined(*parts) == [[(0, 100), (15, 100)], [(25, 100)]]
+    again = parts[2]._replace(person=0)
+    assert len(joined(*parts[:2], again)) == 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40), st.integers(0, 100), st.integers(-1, 2)),
+        max_size=10,
+        unique_by=lambda row: row[:2],
+    ),
+    st.sets(st.integers(1, 40), max_size=2),
+)
+def test_joining_loses_nothing_and_never_mixes_people_or_shots(
+    rows: list[tuple[int, int, int]], cuts: set[int]
+) -> None:
+    shots = tracking.Shots(np.array(sorted(cuts), int), 100)
+    parts = [piece(range(start, start + 1), x, person=person) for start, x, person in rows]
+    tracks = tracking.join(parts, shots, 10)
+    kept = sorted((int(f), float(b[0])) for t in tracks for f, b in zip(t.frames, t.boxes, strict=True))
+    assert kept == sorted((start, float(x)) for start, x, _ in rows)
+    people = {(start, float(x)): person for start, x, person in rows}
+    for t in tracks:
+        assert (np.diff(t.frames) >= 1).all()
+        assert len(set(shots.of(t.frames).tolist())) == 1
+        inside = {people[int(f), float(b[0])] for f, b in zip(t.frames, t.boxes, strict=True)} - {-1}
+        assert len(inside) <= 1
+        assert t.person in {*inside, -1}
+
+
 def test_linking_ends_at_a_cut() -> None:
     shots = tracking.Shots(np.array([10]), 20)
     table = found(*((frame, 100, 100, 40, 40, 0.9) for frame in range(20)))

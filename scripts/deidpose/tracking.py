@@ -344,13 +344,26 @@ def join(tracks: list[Track], shots: Shots, max_gap: int) -> list[Track]:
         chain = [first]
         while chain[-1] in following:
             chain.append(following[chain[-1]])
-        parts = [tracks[index] for index in chain]
-        frames, boxes, scores, detected = (
-            np.concatenate(values) for values in list(zip(*(part[:4] for part in parts), strict=True))
-        )
-        people = np.concatenate([np.full(len(part.frames), part.person) for part in parts])
-        joined.append(Track(frames, boxes, scores, detected, _owner(people)))
+        for parts in _of_one_person([tracks[index] for index in chain]):
+            frames, boxes, scores, detected = (
+                np.concatenate(values) for values in list(zip(*(part[:4] for part in parts), strict=True))
+            )
+            people = np.concatenate([np.full(len(part.frames), part.person) for part in parts])
+            joined.append(Track(frames, boxes, scores, detected, _owner(people)))
     return joined
+
+
+def _of_one_person(chain: list[Track]) -> list[list[Track]]:
+    """Return a chain in pieces of one person each: a face that is nobody's may lie between those of two."""
+    pieces: list[list[Track]] = [[]]
+    person = -1
+    for track in chain:
+        if track.person >= 0:
+            if person >= 0 and person != track.person:
+                pieces.append([])
+            person = track.person
+        pieces[-1].append(track)
+    return pieces
 
 
 def _gap_cost(first: Track, second: Track, shots: Shots) -> float:
