@@ -691,3 +691,11 @@ def test_somebody_seen_from_the_hips_down_for_a_while_is_masked_there_and_where_
         assert masked(faces, frame, (288, 136, 24, 28))
         assert masked(faces, frame, (290, 230, 20, 20))
     assert "no_head" in set(review["kind"])
+
+
+def test_somebody_of_whom_nothing_is_placed_in_a_whole_shot_is_listed_there() -> None:
+    gone = body(range(30, 60), 300, 240, unseen=tuple(STANDING))
+    faces, review = track(found(), together(body(range(30), 300, 240), gone), cuts=(30,))
+    assert faces["frame"].tolist() == list(range(30))
+    listed = review[review["kind"] == "not_masked"]
+    assert listed[["first_frame", "last_frame", "person"]].to_numpy().tolist() == [[30, 59, 0]]

@@ -151,11 +151,11 @@ def track_faces(
         _unmasked("back", _pick(paths[person], np.isin(paths[person].frames, f))) for person, f in backs.items()
     ]
     unmasked += [_unmasked("phantom", paths[person]) for person in sorted(phantoms)]
-    unmasked += [
-        _unmasked("nothing", _as_path(rows.assign(**dict(zip(_BOX, whole, strict=True)))))
-        for person, rows in nowhere.groupby("person", sort=True)
-        if int(str(person)) not in paths
-    ]
+    for person, rows in nowhere.groupby("person", sort=True):
+        path = paths.get(int(str(person)))
+        bare = rows if path is None else rows[~rows["frame"].isin(path.frames)]
+        if len(bare):
+            unmasked.append(_unmasked("nothing", _as_path(bare.assign(**dict(zip(_BOX, whole, strict=True))))))
     columns = ["frame", "track", "person", *_BOX, "score", "case"]
     left = pd.concat([pd.DataFrame(columns=columns), *unmasked])
     review = doubts(masked, placed, left, cuts, frame_rate, size, settings)
