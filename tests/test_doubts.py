@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,17 +36,15 @@ def heads(frames: range, placed_by: str, *, person: int = 0) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def left_out(frames: range, case: str, *, person: int = -1) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"frame": frames, "track": -1, "person": person, "x_px": 1.0, "y_px": 2.0, "width_px": 3.0, "height_px": 4.0,
-         "score": 0.5, "case": case}
-    )  # fmt: skip
+def left_out(frames: range, case: str, *, person: int = -1, x: float = 1.0) -> tuple[str, pd.DataFrame]:
+    boxes = {"x_px": x, "y_px": 2.0, "width_px": 3.0, "height_px": 4.0}
+    return case, pd.DataFrame({"frame": frames, "track": -1, "person": person, **boxes, "score": 0.5})
 
 
 def review(
     *parts: pd.DataFrame,
     heads: pd.DataFrame | None = None,
-    unmasked: pd.DataFrame | None = None,
+    unmasked: Sequence[tuple[str, pd.DataFrame]] = (),
     cuts: tuple[int, ...] = (),
     frame_rate: float = 30.0,
     **settings: Any,
@@ -53,7 +52,7 @@ def review(
     table = doubts.doubts(
         pd.concat([tables.empty("faces"), *parts]) if parts else tables.empty("faces"),
         tables.empty("heads") if heads is None else heads,
-        left_out(range(0), "back") if unmasked is None else unmasked,
+        unmasked,
         pd.DataFrame({"frame": np.array(cuts, int)}),
         frame_rate,
         SIZE,
@@ -140,7 +139,7 @@ def test_heads_masked_by_the_skeleton_are_neither_unsure_nor_unsupported() -> No
 
 @pytest.mark.parametrize("case", ["pattern", "back", "phantom", "nothing"])
 def test_what_is_not_masked_is_listed_with_its_reason(case: str) -> None:
-    table = review(unmasked=left_out(range(3, 8), case, person=4))
+    table = review(unmasked=[left_out(range(3, 8), case, person=4)])
     assert ranges(table) == [("not_masked", 3, 7)]
     assert table.loc[0, "reason"] == doubts.REASONS[case]
     assert "not masked" in table.loc[0, "reason"]
@@ -167,10 +166,12 @@ def test_a_gap_makes_two_rows_each_with_its_own_surest_frame() -> None:
     assert table["score"].tolist() == [0.5, 0.45]
 
 
-def test_two_people_at_the_same_time_are_two_rows() -> None:
-    table = review(unmasked=pd.concat([left_out(range(5), "back", person=1), left_out(range(5), "back", person=2)]))
-    assert ranges(table) == [("not_masked", 0, 4)] * 2
-    assert table["person"].tolist() == [1, 2]
+def test_two_regions_at_the_same_time_are_two_rows() -> None:
+    for first, second in (({"person": 1}, {"person": 2}), ({"x": 10.0}, {"x": 300.0})):
+        table = review(unmasked=[left_out(range(5), "pattern", **first), left_out(range(3, 9), "pattern", **second)])
+        assert ranges(table) == [("not_masked", 0, 4), ("not_masked", 3, 8)]
+        assert table["person"].tolist() == [first.get("person", -1), second.get("person", -1)]
+        assert table["x_px"].tolist() == [first.get("x", 1), second.get("x", 1)]
 
 
 def test_the_most_urgent_comes_first() -> None:
@@ -179,7 +180,7 @@ def test_the_most_urgent_comes_first() -> None:
         masks(range(40), 0.9, track=1, person=-1),
         masks(range(40), 0.4),
         heads=heads(range(5), "body", person=5),
-        unmasked=left_out(range(5), "phantom", person=6),
+        unmasked=[left_out(range(5), "phantom", person=6)],
         cuts=(20,),
     )
     assert table["kind"].tolist() == ["not_masked", "no_head", "unsure", "unsupported", "no_face", "cut"]

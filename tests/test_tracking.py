@@ -699,3 +699,14 @@ def test_somebody_of_whom_nothing_is_placed_in_a_whole_shot_is_listed_there() ->
     assert faces["frame"].tolist() == list(range(30))
     listed = review[review["kind"] == "not_masked"]
     assert listed[["first_frame", "last_frame", "person"]].to_numpy().tolist() == [[30, 59, 0]]
+
+
+def test_every_pattern_that_is_not_masked_is_listed_by_itself() -> None:
+    """A bare chest each on two people, one after the other: both regions are to be looked at."""
+    people = together(body(range(60), 150, 240, 0), body(range(60), 450, 240, 1))
+    rows = [(frame, 120, 180, 60, 70, 0.8) for frame in range(20)]
+    rows += [(frame, 420, 180, 60, 70, 0.7) for frame in range(10, 30)]
+    _, review = track(found(*rows), people)
+    listed = review[review["kind"] == "not_masked"]
+    assert listed[["first_frame", "last_frame"]].to_numpy().tolist() == [[0, 19], [10, 29]]
+    assert listed["x_px"].tolist() == [120, 420]

@@ -152,13 +152,11 @@ def track_faces(
     ]
     unmasked += [_unmasked("phantom", paths[person]) for person in sorted(phantoms)]
     for person, rows in nowhere.groupby("person", sort=True):
-        path = paths.get(int(str(person)))
-        bare = rows if path is None else rows[~rows["frame"].isin(path.frames)]
+        known = paths.get(int(str(person)))
+        bare = rows if known is None else rows[~rows["frame"].isin(known.frames)]
         if len(bare):
             unmasked.append(_unmasked("nothing", _as_path(bare.assign(**dict(zip(_BOX, whole, strict=True))))))
-    columns = ["frame", "track", "person", *_BOX, "score", "case"]
-    left = pd.concat([pd.DataFrame(columns=columns), *unmasked])
-    review = doubts(masked, placed, left, cuts, frame_rate, size, settings)
+    review = doubts(masked, placed, unmasked, cuts, frame_rate, size, settings)
     return Tracked(masked, tables.check(placed, "heads"), review)
 
 
@@ -688,11 +686,11 @@ def _within_picture(faces: pd.DataFrame, size: tuple[int, int]) -> pd.DataFrame:
     return tables.check(faces[inside], "faces")
 
 
-def _unmasked(case: str, track: Track) -> pd.DataFrame:
+def _unmasked(case: str, track: Track) -> tuple[str, pd.DataFrame]:
     """Return what `doubts.doubts` takes of a track that is not masked."""
     boxes = {name: track.boxes[:, side] for side, name in enumerate(_BOX)}
-    return pd.DataFrame(
-        {"frame": track.frames, "track": -1, "person": track.person, **boxes, "score": track.scores, "case": case}
+    return case, pd.DataFrame(
+        {"frame": track.frames, "track": -1, "person": track.person, **boxes, "score": track.scores}
     )
 
 
