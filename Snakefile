@@ -15,6 +15,7 @@ include: "rules/ingest.smk"
 include: "rules/pose.smk"
 include: "rules/faces.smk"
 include: "rules/anonymize.smk"
+include: "rules/review.smk"
 include: "rules/kinematics.smk"
 include: "rules/study.smk"
 include: "rules/release.smk"
@@ -25,7 +26,7 @@ rule all:
     default_target: True
     input:
         f"{RELEASE}/manifest.json",
-        of_study(f"{RESTRICTED}/review/{{video}}.png"),
+        f"{RESTRICTED}/review/index.html",
 
 
 rule models:

@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from deidpose import config as settings
-from deidpose import dataset, provenance, resources
+from deidpose import corrections, dataset, provenance, resources
 from deidpose import models as networks
 from deidpose.errors import UserError
 from deidpose.pose import BACKENDS
@@ -29,6 +29,12 @@ try:
         ),
         skip=[RESULTS],
     )
+    TOKENS = dataset.tokens(VIDEOS, config["dataset"], config["videos"])
+    CORRECTIONS = corrections.read(config["corrections"], VIDEOS)
+    # What does not fit a video is told at once where the videos are known, and else behind the checkpoint.
+    corrections.usable(
+        CORRECTIONS, resources.read_screening(f"{RESULTS}/restricted/screening.tsv")
+    )
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -45,7 +51,7 @@ POSE_MODELS = BACKENDS[config["pose"]["backend"]]
 SETTINGS = {
     key: value
     for key, value in config.items()
-    if key not in ("dataset", "results_dir", "videos", "secret_file")
+    if key not in ("dataset", "results_dir", "videos", "secret_file", "corrections")
 }
 USED_MODELS = [*POSE_MODELS, "yunet", "centerface"]
 MODELS = {
@@ -90,12 +96,16 @@ def facts_of_videos():
 
 
 def accepted_videos():
-    """Return the ids of the videos that can be used, in the order of the screening."""
-    return [
-        video
-        for video, facts in facts_of_videos().items()
-        if facts["status"] == "accepted"
-    ]
+    """Return the ids of the videos that can be used and that no reviewer has left out, in the order of the screening."""
+    try:
+        return corrections.usable(CORRECTIONS, facts_of_videos())
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def accepted_findings(wildcards):
+    """Return what a reviewer has accepted in one video, for the verdict of its audits."""
+    return corrections.accepted(CORRECTIONS, wildcards.video)
 
 
 def of_study(pattern, **wildcards):

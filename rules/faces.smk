@@ -35,6 +35,12 @@ rule track_faces:
         keypoints=f"{RESTRICTED}/keypoints/{{video}}_original.parquet",
         cuts=f"{RESTRICTED}/cuts/{{video}}.parquet",
         screening=f"{RESTRICTED}/screened/{{video}}.tsv",
+        # Only where somebody is named: another patient in that table reruns no mask.
+        people=lambda wildcards: (
+            f"{RESTRICTED}/people/{wildcards.video}.csv"
+            if TOKENS[wildcards.video].visible
+            else []
+        ),
     output:
         faces=f"{RESTRICTED}/faces/{{video}}.parquet",
         heads=f"{RESTRICTED}/heads/{{video}}.parquet",
@@ -53,30 +59,8 @@ rule track_faces:
         runtime=minutes("track_faces"),
     params:
         faces=config["faces"],
+        corrections=lambda wildcards: corrections.of_masks(CORRECTIONS, wildcards.video),
+        visible=lambda wildcards: TOKENS[wildcards.video].visible,
         code=code("track_faces"),
     script:
         "../scripts/track_faces.py"
-
-
-rule draw_review:
-    """One picture of the places in one video that a person should look at; it shows the original."""
-    input:
-        video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
-        timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
-        review=f"{RESTRICTED}/review/{{video}}.csv",
-    output:
-        sheet=f"{RESTRICTED}/review/{{video}}.png",
-    log:
-        f"{LOGS}/draw_review/{{video}}.log",
-    benchmark:
-        f"{BENCHMARKS}/draw_review/{{video}}.tsv"
-    conda:
-        "../envs/deidpose.yaml"
-    threads: 1
-    resources:
-        mem_mb=megabytes("draw_review"),
-        runtime=minutes("draw_review"),
-    params:
-        code=code("draw_review"),
-    script:
-        "../scripts/draw_review.py"

@@ -35,6 +35,8 @@ rule publish:
     params:
         settings=SETTINGS,
         models=MODELS,
+        corrections=corrections.released(CORRECTIONS),
+        excluded=corrections.excluded(CORRECTIONS),
         code=code("publish"),
     script:
         "../scripts/publish.py"

@@ -96,6 +96,7 @@ rule report:
         methods=METHODS,
         settings=SETTINGS,
         models=MODELS,
+        excluded=corrections.excluded(CORRECTIONS),
         code=code("report"),
     script:
         "../scripts/report.py"

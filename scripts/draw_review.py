@@ -1,18 +1,37 @@
-"""One picture of the places in one video that a person should look at."""
+"""The places in one video that a person should look at, and the people in it, with pictures from the original."""
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
-
-from deidpose import review, tables, video
+from deidpose import places, tables, video
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    sheet = review.contact_sheet(
-        video.read_frames(snakemake.input.video, tables.read(snakemake.input.timestamps, "timestamps")),
-        tables.read(snakemake.input.review, "review"),
+    timestamps = tables.read(snakemake.input.timestamps, "timestamps")
+    faces = tables.read(snakemake.input.faces, "faces")
+    audits = [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits]
+    listed = places.collect(tables.read(snakemake.input.review, "review"), audits, faces, timestamps)
+    pictures = places.pictures_of_places(listed, len(timestamps))
+    people, of_people = places.collect_people(
+        tables.read(snakemake.input.people, "people"), tables.read(snakemake.input.keypoints, "keypoints")
     )
-    cv2.imwrite(snakemake.output.sheet, sheet)
+    places.draw(
+        video.read_frames(snakemake.input.video, timestamps, snakemake.threads),
+        [*pictures, *of_people],
+        faces,
+        snakemake.params.shape,
+        snakemake.output.pictures,
+    )
+    described = {
+        "video": snakemake.wildcards.video,
+        "n_frames": len(timestamps),
+        "duration_s": round(float(timestamps["time_s"].iloc[-1]), 3),
+        "verdicts": {audit["method"]: {key: audit[key] for key in ("verdict", "reason")} for audit in audits},
+        "places": listed,
+        "people": people,
+    }
+    Path(snakemake.output.places).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")

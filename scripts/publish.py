@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import provenance, release, tables
+from deidpose import corrections, provenance, release, tables
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -15,11 +15,12 @@ with job(snakemake.log[0]):
     release.publish(
         restricted,
         Path(snakemake.output.manifest).parent,
-        tables.read(snakemake.input.screening, "screening"),
+        corrections.leave_out(tables.read(snakemake.input.screening, "screening"), snakemake.params.excluded),
         [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits],
         release.documents(snakemake.input, restricted),
         {
             "settings": snakemake.params.settings,
+            "corrections": snakemake.params.corrections,
             "models": snakemake.params.models,
             "versions": provenance.versions(),
         },

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import provenance, report, tables
+from deidpose import corrections, provenance, report, tables
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     page = report.render(
-        screening=tables.read(snakemake.input.screening, "screening"),
+        screening=corrections.leave_out(tables.read(snakemake.input.screening, "screening"), snakemake.params.excluded),
         effects=tables.read(snakemake.input.effects, "effects"),
         summary=tables.read(snakemake.input.summary, "summary"),
         audits=[json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits],

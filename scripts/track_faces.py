@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
-from deidpose import tables, tracking
+from deidpose import corrections, people, tables, tracking
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -11,22 +11,27 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     facts = tables.read(snakemake.input.screening, "screening").iloc[0]
+    n_frames, size = int(facts["n_frames"]), (int(facts["width"]), int(facts["height"]))
+    visible = snakemake.params.visible
+    persons = people.named(tables.read(snakemake.input.people, "people"), visible, "visible") if visible else []
     tracked = tracking.track_faces(
         tables.read(snakemake.input.detections, "detections"),
         tables.read(snakemake.input.keypoints, "keypoints"),
         tables.read(snakemake.input.cuts, "cuts"),
-        int(facts["n_frames"]),
+        n_frames,
         float(facts["fps"]),
-        (int(facts["width"]), int(facts["height"])),
+        size,
         snakemake.params.faces,
     )
+    corrected = corrections.apply(tracked.faces, snakemake.params.corrections, size, n_frames)
+    faces = people.leave_visible(corrected, tracked.heads, persons)
     logging.info(
         "%d regions in %d of %d frames; %d places to review",
-        len(tracked.faces),
-        tracked.faces["frame"].nunique(),
-        facts["n_frames"],
+        len(faces),
+        faces["frame"].nunique(),
+        n_frames,
         len(tracked.review),
     )
-    tables.write(tracked.faces, "faces", snakemake.output.faces)
+    tables.write(faces, "faces", snakemake.output.faces)
     tables.write(tracked.heads, "heads", snakemake.output.heads)
     tables.write(tracked.review, "review", snakemake.output.review)

@@ -158,6 +158,21 @@ def test_the_table_may_come_from_a_spreadsheet_program(tmp_path: Path) -> None:
     assert dataset.read_table(file) == [dataset.Row("a.mp4", "A1", "Müller", "")]
 
 
+def test_the_table_names_the_patient_and_who_stays_visible_by_their_tokens(tmp_path: Path) -> None:
+    data = fill(tmp_path / "data", "a.mp4", "b.mp4", "c.mp4")
+    listed = table(
+        tmp_path, "source\tvideo\tpatient\tvisible", "a.mp4\tA\t1-1f0c99\t", "./b.mp4\tB\t\t0-aaaaaa, 12-000000"
+    )
+    found = dataset.scan(data, listed, SECRET)
+    assert dataset.tokens(found, data, listed) == {
+        "A": dataset.Tokens("1-1f0c99", ()),
+        "B": dataset.Tokens("", ("0-aaaaaa", "12-000000")),
+        dataset.video_id("c.mp4", SECRET): dataset.Tokens("", ()),
+    }
+    assert dataset.tokens(found, data, listed)["B"].persons == [0, 12]
+    assert set(dataset.tokens(found, data, None).values()) == {dataset.Tokens("", ())}
+
+
 def test_accents_match_however_they_are_composed(tmp_path: Path) -> None:
     data = fill(tmp_path / "data", unicodedata.normalize("NFD", "gehen_ü.mp4"))
     listed = table(tmp_path, "source\tvideo", unicodedata.normalize("NFC", "gehen_ü.mp4") + "\tA1")
@@ -180,6 +195,11 @@ def test_accents_match_however_they_are_composed(tmp_path: Path) -> None:
         (["source\tvideo", "a.mp4\tS1", "b.mp4\ts1"], "Line 3 .* repeats the id 's1' of line 2"),
         (["source\tvideo", "a.mp4\tA", "a.mp4\tB"], "Line 3 .* repeats the source 'a.mp4' of line 2"),
         (["source\tvideo", "a.mp4\tA", "./a.mp4\tB"], "lists 'a.mp4' twice"),
+        (["source\tpatient", "a.mp4\t1"], "Line 2 .* names the person '1': .* a token such as 0-1f0c99"),
+        (["source\tpatient", "a.mp4\t0-1f0c99, 1-1f0c99"], "names the person '0-1f0c99, 1-1f0c99'"),
+        (["source\tvisible", "a.mp4\t0-1f0c99; 1-1f0c99"], "names the person '0-1f0c99; 1-1f0c99'"),
+        (["source\tvisible", "a.mp4\t0-1f0c99,"], "names the person ''"),
+        (["source\tvisible", "a.mp4\t0-1F0C99"], "names the person '0-1F0C99'"),
         (["source\tvideo", "A1.mp4\tA"], "lists 'A1.mp4', which is not in the dataset"),
         (["source\tvideo", "b.mp\tA"], "Did you mean 'b.mp4'"),
     ],

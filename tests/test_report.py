@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deidpose import report, tables
+from deidpose import corrections, report, tables
 from deidpose.angles import ANGLES
 from deidpose.stats import MEASURES, summarize
 
@@ -169,6 +169,17 @@ def test_the_first_table_shows_raw_and_net_and_the_control_has_no_net() -> None:
     assert "least to most: pixelate 0.00°, blur +1.25°." in text
     assert "90 % bootstrap interval" in text
     assert "de-identified, not anonymous" in text
+
+
+def test_videos_that_a_reviewer_left_out_are_counted_and_listed_apart_from_rejected_ones() -> None:
+    rows = [screening_row("a"), screening_row("b"), screening_row("bad", "rejected", "No picture decodes.")]
+    screening = corrections.leave_out(tables.check(pd.DataFrame(rows), "screening"), {"b": "EM"})
+    text = Page(render(["a"], screening=screening)).text
+    assert "3 videos in 1 accepted 1 rejected 1 left out" in text
+    assert "Videos that were rejected or left out" in text
+    assert "b Left out by a reviewer (EM). bad No picture decodes." in text
+    alone = screening[screening["video"] == "b"]
+    assert "Every video was rejected or left out" in Page(render([], screening=alone)).text
 
 
 def test_a_study_in_which_everything_was_rejected_says_so_and_why() -> None:

@@ -15,7 +15,7 @@ import re
 import secrets
 import stat
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +29,10 @@ ID_PATTERN = "[A-Za-z0-9][A-Za-z0-9-]*"
 _ID_LENGTH = 64
 
 #: Columns of the optional table of videos.
-TABLE_COLUMNS: tuple[str, ...] = ("source", "video", "subject", "condition")
+TABLE_COLUMNS: tuple[str, ...] = ("source", "video", "subject", "condition", "patient", "visible")
+
+#: What a token of a person looks like, see `people.token`.
+TOKEN_PATTERN = "[0-9]+-[0-9a-f]{6}"
 
 _SECRET_LENGTH = 32  # characters; fewer could be guessed
 _SAMPLE = 64 * 1024  # bytes read at the beginning, in the middle and at the end for a fingerprint
@@ -42,6 +45,20 @@ class Row(NamedTuple):
     video: str
     subject: str
     condition: str
+    patient: str = ""
+    visible: str = ""
+
+
+class Tokens(NamedTuple):
+    """Whom the table of videos names in one video: the patient ("" for the likeliest), and who stays visible."""
+
+    patient: str
+    visible: tuple[str, ...]
+
+    @property
+    def persons(self) -> list[int]:
+        """The numbers of those who stay visible; `track_faces` fails where a token is not that person's."""
+        return [int(token.partition("-")[0]) for token in self.visible]
 
 
 def scan(
@@ -104,6 +121,26 @@ def scan(
     return videos
 
 
+def tokens(videos: Mapping[str, str], dataset: str | Path, videos_table: str | Path | None) -> dict[str, Tokens]:
+    """Return whom the table of videos names in each video, by id.
+
+    Parameters
+    ----------
+    videos : mapping
+        From `scan`, with the same dataset and table.
+    dataset, videos_table : path
+        See `scan`.
+    """
+    root = os.path.expanduser(dataset)
+    ids = {os.path.relpath(path, root): video for video, path in videos.items()}
+    rows = _match(read_table(videos_table), list(ids), videos_table) if videos_table else {}
+    nobody = Row("", "", "", "")
+    return {
+        video: Tokens(rows.get(source, nobody).patient, _tokens(rows.get(source, nobody).visible))
+        for source, video in ids.items()
+    }
+
+
 def video_id(source: str, secret: bytes) -> str:
     """Return the pseudonymous id of a video, ``v`` and 12 hexadecimal digits.
 
@@ -117,12 +154,14 @@ def read_table(path: str | Path) -> list[Row]:
     """Return the rows of a table of videos: tab-separated, UTF-8, with a header.
 
     The column ``source`` (path inside the dataset) is needed, ``video`` (the id; empty for one made from the secret),
-    ``subject`` and ``condition`` are optional.
+    ``subject``, ``condition``, ``patient`` (the token of a person) and ``visible`` (tokens, separated by commas) are
+    optional.
 
     Raises
     ------
     UserError
-        The table cannot be read, has wrong columns, or an id or a source that is malformed or comes twice.
+        The table cannot be read, has wrong columns, or an id or a source that is malformed or comes twice, or
+        a token that is malformed.
     """
     try:
         # utf-8-sig and newline="": spreadsheet programs write a byte order mark and Windows line ends.
@@ -154,6 +193,12 @@ def read_table(path: str | Path) -> list[Row]:
                 f"{where} has the id '{_shown(row.video)}': an id has letters A to Z, digits and hyphens only, begins "
                 f"with a letter or digit, and has at most {_ID_LENGTH} characters."
             )
+        for token in (*filter(None, [row.patient]), *_tokens(row.visible)):
+            if not re.fullmatch(TOKEN_PATTERN, token):
+                raise UserError(
+                    f"{where} names the person '{_shown(token)}': a person is named by a token such as 0-1f0c99, which "
+                    "the review page shows, several of them with commas between."
+                )
         # Ids become file names, and some file systems take A and a for the same.
         for column, value in (("source", row.source), ("id", row.video.lower())):
             if value and (column, value) in seen:
@@ -225,6 +270,10 @@ def _walk(root: str, skip: frozenset[str], inside: str = "", above: tuple[str, .
             yield from _walk(root, skip, path, (*above, real))
         elif entry.name.lower().endswith(EXTENSIONS) and (os.path.isfile(entry.path) or entry.is_symlink()):
             yield path
+
+
+def _tokens(text: str) -> tuple[str, ...]:
+    return tuple(token.strip() for token in text.split(",")) if text else ()
 
 
 def _match(rows: list[Row], sources: list[str], table: str | Path | None) -> dict[str, Row]:

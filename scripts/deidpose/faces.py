@@ -26,9 +26,12 @@ _TRAINED_SIDE_PX = 300
 #: Smaller faces on a reduced level are found at the level above it, with fewer false alarms.
 _SMALLEST_WHEN_REDUCED_PX = 100
 #: Below about 16 pixels it finds many more faces in an enlarged picture, and is surer of them; enlarged too far, it
-#: takes texture for faces. (Largest scale, largest number of pixels of the enlarged picture), the larger scale counts.
-_ENLARGED = ((2.0, 1.1e6),)
-_THOROUGHLY_ENLARGED = ((2.0, 9e6), (3.0, 2.5e6))
+#: takes texture for faces. A picture is enlarged up to this scale and this many pixels: in every frame ...
+_ENLARGED = (2.0, 1.1e6)
+#: ... and in the frames that are searched thoroughly. A larger picture is enlarged there in four overlapping parts,
+#: each to the size of the whole, so that no network is larger than that of the whole picture.
+_THOROUGHLY_ENLARGED = (3.0, 2.5e6)
+_PART = 5 / 9
 #: A face that is lost is looked for where it was, in a window of this many times its side, which is brought to this
 #: size: there the network finds nine in ten of the faces of the corpus, large or small (docs/corpus.md).
 _WINDOW_OVER_FACE = 5.0
@@ -82,7 +85,7 @@ class YuNet:
             self.levels.append((scale, (rows, columns), network))
             scale /= 2
 
-    def detect(self, picture: np.ndarray, threshold: float) -> np.ndarray:
+    def detect(self, picture: np.ndarray, threshold: float, n_levels: int | None = None) -> np.ndarray:
         """Find the faces of a picture.
 
         Parameters
@@ -90,6 +93,8 @@ class YuNet:
         picture : array, shape (height, width, 3), uint8, blue-green-red
         threshold : float
             Lowest score, 0..1, that counts.
+        n_levels : int, optional
+            Search so many levels of the pyramid only, the largest first.
 
         Returns
         -------
@@ -98,7 +103,7 @@ class YuNet:
         """
         found = []
         height, width = self.size
-        for level, (scale, (rows, columns), network) in enumerate(self.levels):
+        for level, (scale, (rows, columns), network) in enumerate(self.levels[:n_levels]):
             padded = np.zeros((rows, columns, 3), np.uint8)
             if scale == 1.0:
                 padded[:height, :width] = picture
@@ -194,31 +199,54 @@ def detect(
 class _Networks(NamedTuple):
     upright: YuNet
     sideways: YuNet
-    enlarged: YuNet
+    enlarged: YuNet | None
     window: YuNet
 
 
 def _compile(model: str | Path, height: int, width: int, threads: int, precision: str) -> _Networks:
-    scale = _scale(height, width, _ENLARGED)
+    scale = _scale(height, width, *_ENLARGED)
+    thorough = _scale(height, width, *_THOROUGHLY_ENLARGED)
     return _Networks(
         YuNet(model, height, width, threads, precision, scale),
         YuNet(model, width, height, threads, precision, scale),
-        YuNet(model, height, width, threads, precision, _scale(height, width, _THOROUGHLY_ENLARGED)),
+        YuNet(model, height, width, threads, precision, thorough) if thorough >= 1 / _PART else None,
         YuNet(model, _WINDOW_PX, _WINDOW_PX, threads, precision),
     )
 
 
 def _thorough(picture: np.ndarray, known: np.ndarray, networks: _Networks, threshold: float, turns: int) -> list[_Lead]:
     """Return what is found in the picture enlarged, and turned this or that way, and not among the known faces."""
-    leads: list[_Lead] = []
     turned_by = 1 + turns % 3
-    searches = {0: networks.enlarged, turned_by: networks.upright if turned_by == 2 else networks.sideways}
-    for quarter_turns, detector in searches.items():
-        turned = detector.detect(np.ascontiguousarray(np.rot90(picture, quarter_turns)), threshold)
-        for face in _turned_back(turned, quarter_turns, picture.shape[:2]):
+    turned = np.ascontiguousarray(np.rot90(picture, turned_by))
+    lying = (networks.upright if turned_by == 2 else networks.sideways).detect(turned, threshold)
+    searches = {
+        0: _enlarged(picture, networks, threshold),
+        turned_by: _turned_back(lying, turned_by, picture.shape[:2]),
+    }
+    leads: list[_Lead] = []
+    for quarter_turns, faces in searches.items():
+        for face in faces:
             if _is_new(face, [*known, *(lead.face for lead in leads)]):
                 leads.append(_Lead(face, quarter_turns, [], believed=False))
     return leads
+
+
+def _enlarged(picture: np.ndarray, networks: _Networks, threshold: float) -> np.ndarray:
+    """Return what is found in the picture when it is enlarged, as a whole or part by part."""
+    if networks.enlarged is not None:
+        return networks.enlarged.detect(picture, threshold)
+    height, width = picture.shape[:2]
+    rows, columns = round(height * _PART), round(width * _PART)
+    found = []
+    for top in (0, height - rows):
+        for left in (0, width - columns):
+            part = picture[top : top + rows, left : left + columns]
+            large = cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC)
+            faces = networks.upright.detect(large, threshold, n_levels=1)
+            faces[:, :4] *= _PART
+            faces[:, :2] += (left, top)
+            found.append(faces)
+    return _best(np.concatenate(found))
 
 
 def _continue(
@@ -285,9 +313,9 @@ def _note(lead: _Lead, index: int, face: np.ndarray, found: dict[int, list[np.nd
         lead.sights.clear()
 
 
-def _scale(height: int, width: int, bounds: Iterable[tuple[float, float]]) -> float:
+def _scale(height: int, width: int, largest: float, pixels: float) -> float:
     """Return how much a picture is to be enlarged."""
-    return max(1.0, *(min(largest, float(np.sqrt(pixels / (height * width)))) for largest, pixels in bounds))
+    return max(1.0, min(largest, float(np.sqrt(pixels / (height * width)))))
 
 
 def _same(face: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray | None:

@@ -42,8 +42,8 @@ def code_digest(script: Path) -> str:
 
     Snakemake runs a job again when its script has changed, but not when a module that the script imports has. With
     this digest among a rule's ``params`` it does, for exactly the rules that use the module. The script itself is
-    not part of the digest. Imports inside functions count. When ``deidpose.report`` is reached, so do the files
-    under ``templates``.
+    not part of the digest. Imports inside functions count. Where a module is reached, so are the files under
+    ``templates`` that have its name.
 
     Parameters
     ----------
@@ -61,9 +61,8 @@ def code_digest(script: Path) -> str:
         module = waiting.pop()
         reached.add(module)
         waiting |= set(_imports(module)) - reached
-    if _SCRIPTS / "deidpose" / "report.py" in reached:
-        templates = _SCRIPTS / "deidpose" / "templates"
-        reached |= {path for path in templates.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
+    names = {path.stem for path in reached}
+    reached |= {path for path in (_SCRIPTS / "deidpose" / "templates").glob("*") if path.name.split(".")[0] in names}
     digest = hashlib.sha256()
     for path in sorted(reached):
         # One line a file, so that content moved from one file to another changes the digest.

@@ -56,13 +56,14 @@ def publish(
     restricted, release : path
         Folders of the results, on one file system. An earlier release is replaced as a whole.
     screening : DataFrame
-        The table ``screening``.
+        The table ``screening``; videos that a reviewer has left out are marked by `corrections.leave_out`.
     audits : sequence of dict
         What `audit.audit` has found, with ``video``, ``method`` and the ``sha256`` of the audited file.
     placed : mapping
         From `documents`.
     made_with : mapping
-        ``settings`` (without paths), ``models`` and ``versions``, for the manifest.
+        ``settings`` (without paths), ``corrections`` (from `corrections.released`), ``models`` and ``versions``, for
+        the manifest.
 
     Raises
     ------

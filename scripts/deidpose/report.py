@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jinja2
 import pandas as pd
 
-from deidpose import tables
+from deidpose import corrections, tables
 from deidpose.stats import CONTROL
 
 #: The two angles that lead.
@@ -85,7 +85,8 @@ def render(
     Parameters
     ----------
     screening, effects, summary : DataFrame
-        The tables of these names. Of the screening, only what does not identify is shown.
+        The tables of these names. Of the screening, only what does not identify is shown. Videos that a reviewer has
+        left out are marked by `corrections.leave_out`.
     audits : sequence of mappings
         The audit of each video and method, as in its JSON file.
     methods : sequence of str
@@ -120,6 +121,7 @@ def render(
         n_videos=len(screening),
         accepted=_records(accepted.sort_values("video")),
         rejected=_records(screening[screening["status"] != "accepted"].sort_values("video")),
+        n_left_out=int((screening["status"] == corrections.LEFT_OUT).sum()),
         n_people=len(effects[["video", "person"]].drop_duplicates()),
         level=f"{100 * settings.get('study', {}).get('confidence_level', 0.95):g} %",
         lead=_lead(summary, audits, methods),

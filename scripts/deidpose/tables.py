@@ -121,6 +121,16 @@ TABLES: dict[str, dict[str, Column]] = {
         "score": Column("float64", "0..1", "highest score in the range"),
         "reason": Column("str", "", "what a person should look at"),
     },
+    "people": {
+        "person": Column("int64", "", "person of the original's keypoints"),
+        "first_frame": Column("int64", "", "first frame in which a keypoint of the person is seen"),
+        "last_frame": Column("int64", "", "last frame in which a keypoint of the person is seen"),
+        "n_frames": Column("int64", "", "frames in which a keypoint of the person is seen"),
+        "height_px": Column("float64", "px", "median height of the box around all keypoints that are seen"),
+        "centrality": Column("float64", "0..1", "mean nearness to the middle of the picture; 1 in the middle"),
+        "patient": Column("boolean", "", "whether this person is taken for the patient"),
+        "token": Column("str", "", "name of the person in the columns patient and visible of the table of videos"),
+    },
     "angles": {
         "frame": _FRAME,
         "time_s": _TIME,

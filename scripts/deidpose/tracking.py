@@ -43,6 +43,8 @@ _OWN_SHARE = 0.5
 #: average, with nothing for a frame in which it is not detected. Texture that looks like a face flickers.
 _SURE = 0.75
 _SURE_ON_AVERAGE = 0.3
+#: A detector is sure of a face of so many pixels: where it is not, and no body is there, there is none.
+_LARGE_PX = 80.0
 #: A face-like spot on a body, larger than the head of that body, is masked only when the detector is this sure: it
 #: would be a face much nearer to the camera, which detectors do not doubt. A bare chest is less.
 _SURE_ON_BODY = 0.9
@@ -129,9 +131,12 @@ def track_faces(
     owner = owners(detections, paths)
     phantoms = _phantoms(keypoints, every, set(paths) - set(owner.tolist()))
     tracks = join(link(detections, owner, shots, min(max_gap, _SHORT_GAP)), shots, max_gap)
-    doubtful = [_contradicted(track, keypoints, paths) for track in tracks]
+    doubts_of = [
+        "pattern" if _contradicted(track, keypoints, paths) else "glimpse" if _glimpse(track, settings) else ""
+        for track in tracks
+    ]
     faces = []
-    for track in (track for track, doubted in zip(tracks, doubtful, strict=True) if not doubted):
+    for track in (track for track, case in zip(tracks, doubts_of, strict=True) if not case):
         # Unsure: masked where it was seen, for it may be a face, and not between or beyond. Without a body that is
         # there, no mask is held longer than the face was seen.
         held = hold if track.person >= 0 else min(hold, len(track.frames))
@@ -146,7 +151,7 @@ def track_faces(
     masked = _within_picture(_rows([*faces, *heads, *_upper_bodies(placed, phantoms)]), size)
 
     whole = np.array([0.0, 0.0, *size])
-    unmasked = [_unmasked("pattern", track) for track, doubted in zip(tracks, doubtful, strict=True) if doubted]
+    unmasked = [_unmasked(case, track) for track, case in zip(tracks, doubts_of, strict=True) if case]
     unmasked += [
         _unmasked("back", _pick(paths[person], np.isin(paths[person].frames, f))) for person, f in backs.items()
     ]
@@ -618,6 +623,12 @@ def _is_face(track: Track, settings: Mapping[str, Any]) -> bool:
         float(track.scores.sum()) / span >= _SURE_ON_AVERAGE and float(track.scores.max()) >= settings["track_score"]
     )
     return often or float(track.scores.max()) >= _SURE
+
+
+def _glimpse(track: Track, settings: Mapping[str, Any]) -> bool:
+    """Return whether a track is large, has no body, and was neither sure nor there for long: large faces are clear."""
+    unsure = track.scores.max() < settings["track_score"] and not _is_face(track, settings)
+    return bool(track.person < 0 and unsure and np.median(track.boxes[:, 2:].max(axis=1)) >= _LARGE_PX)
 
 
 def _contradicted(track: Track, keypoints: pd.DataFrame, paths: Mapping[int, Track]) -> bool:

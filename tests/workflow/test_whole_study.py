@@ -198,6 +198,7 @@ def test_the_manifest_has_the_digest_of_every_released_file(results: Path) -> No
     }
     assert manifest["files"] == found
     assert manifest["withheld"] == []
+    assert manifest["corrections"] == []
     assert {"yunet", "centerface", "blazepose_landmarks"} <= set(manifest["models"])
 
 

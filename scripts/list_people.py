@@ -1,0 +1,19 @@
+"""Everybody who is seen in one video, and who is taken for the patient."""
+
+from typing import TYPE_CHECKING
+
+from deidpose import people, tables
+from deidpose.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    facts = tables.read(snakemake.input.screening, "screening").iloc[0]
+    listed = people.list_people(
+        tables.read(snakemake.input.keypoints, "keypoints"),
+        (int(facts["width"]), int(facts["height"])),
+        int(facts["n_frames"]),
+        snakemake.params.patient,
+    )
+    tables.write(listed, "people", snakemake.output.people)

@@ -1,0 +1,20 @@
+"""One page for the whole study on which a person looks at what the workflow doubts, and decides."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deidpose import review
+from deidpose.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    page = review.render(
+        [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.places],
+        snakemake.params.corrections,
+        snakemake.params.excluded,
+        snakemake.params.visible,
+    )
+    Path(snakemake.output.page).write_text(page, encoding="utf-8", errors="replace")
