@@ -137,7 +137,7 @@ def test_heads_masked_by_the_skeleton_are_neither_unsure_nor_unsupported() -> No
     assert set(review(masks(range(60), 0.3, "pose", person=-1))["kind"]) == {"no_face"}
 
 
-@pytest.mark.parametrize("case", ["pattern", "back", "phantom", "nothing"])
+@pytest.mark.parametrize("case", ["pattern", "glimpse", "back", "phantom", "nothing"])
 def test_what_is_not_masked_is_listed_with_its_reason(case: str) -> None:
     table = review(unmasked=[left_out(range(3, 8), case, person=4)])
     assert ranges(table) == [("not_masked", 3, 7)]

@@ -426,6 +426,26 @@ def test_a_spot_away_from_everybody_is_not_held_longer_than_any_other() -> None:
     assert track(spot(range(20, 40), 0.9, 0.9))[0]["frame"].tolist() == list(range(5, 55))
 
 
+@pytest.mark.parametrize(
+    ("side", "score", "is_masked"), [(79, 0.59, True), (80, 0.59, False), (200, 0.3, False), (200, 0.6, True)]
+)
+def test_a_large_spot_without_a_body_is_masked_only_if_the_detector_is_sure_of_it_once(
+    side: float, score: float, is_masked: bool
+) -> None:
+    faces, review = track(found(*((frame, 200, 100, side, side, score) for frame in range(20, 30))))
+    assert all(masked(faces, frame, (200, 100, side, side)) == is_masked for frame in range(20, 30))
+    listed = review[review["kind"] == "not_masked"]
+    expected = [] if is_masked else [[20, 29, doubts.REASONS["glimpse"]]]
+    assert listed[["first_frame", "last_frame", "reason"]].to_numpy().tolist() == expected
+
+
+def test_a_large_face_of_which_the_detector_is_never_sure_is_masked_on_its_body() -> None:
+    rows = [(frame, 245, 110, 110, 125, 0.4) for frame in range(10)]
+    faces, _ = track(found(*rows), body(range(10), 300, 640, scale=5.0), n_frames=10)
+    for frame in range(10):
+        assert masked(faces, frame, (245, 110, 110, 125))
+
+
 def test_two_people_side_by_side_are_both_masked_in_every_frame() -> None:
     people = together(body(range(60), 150, 240, 0, step=2), body(range(60), 450, 240, 1, step=-2))
     rows = [(frame, 138 + 2 * frame, 138, 24, 26, 0.9) for frame in range(0, 60, 4)]
