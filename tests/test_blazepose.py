@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ Estimate = Callable[..., pd.DataFrame]
 
 @pytest.fixture
 def estimate(models: dict[str, Path], config: dict[str, Any]) -> Estimate:
-    def run(frames: Iterable[Frame], **settings: Any) -> pd.DataFrame:
-        return blazepose.estimate(frames, 30.0, models, {**config["pose"], **settings}, 1)
+    def run(frames: Iterable[Frame], cuts: Collection[int] = (), **settings: Any) -> pd.DataFrame:
+        return blazepose.estimate(frames, 30.0, models, {**config["pose"], **settings}, 1, cuts)
 
     return run
 
@@ -120,6 +120,40 @@ def test_someone_hidden_for_a_moment_keeps_their_identity(estimate: Estimate, fr
     assert found["person"].nunique() == 2
     for person in (0, 1):
         assert {0, 29} <= set(positions(found, "Nose", person).index)
+
+
+def window(frames: Iterable[Frame], left: int, first: int = 0) -> list[Frame]:
+    """Return frames with 400 of their columns, counted from ``first``."""
+    shown = []
+    for index, frame in enumerate(frames, first):
+        shares = [frame.planes[0].shape[1] // plane.shape[1] for plane in frame.planes]
+        planes = [
+            plane[:, left // share : (left + 400) // share] for plane, share in zip(frame.planes, shares, strict=True)
+        ]
+        shown.append(Frame(index, index / 30, (planes[0], planes[1], planes[2]), frame.full_range))
+    return shown
+
+
+def test_nobody_is_followed_over_a_cut(estimate: Estimate, frames: list[Frame]) -> None:
+    """The cut leads back by ten frames and a few pixels: without it, everybody would be taken for who they were."""
+    shown = [*window(frames[:10], 200), *window(frames[:10], 210, 10)]
+    alike = estimate(shown)
+    first, second = (set(alike.loc[alike["frame"] // 10 == half, "person"]) for half in (0, 1))
+    assert first & second
+    table = estimate(shown, cuts={10})
+    first, second = (set(table.loc[table["frame"] // 10 == half, "person"]) for half in (0, 1))
+    assert first
+    assert second
+    assert not first & second
+    assert set(table["frame"]) == set(range(20))
+
+
+def test_after_a_cut_people_are_found_as_in_a_video_of_their_own(estimate: Estimate, frames: list[Frame]) -> None:
+    table = estimate([*window(frames[:8], 0), *window(frames[8:20], 200, 8)], cuts={8})
+    alone = estimate(window(frames[8:20], 200))
+    later = table[table["frame"] >= 8]
+    columns = ["x_px", "y_px", "confidence"]
+    np.testing.assert_array_equal(later[columns].to_numpy(), alone[columns].to_numpy())
 
 
 def test_no_more_people_than_allowed_are_followed(estimate: Estimate, frames: list[Frame]) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -73,6 +73,155 @@ def test_detection_is_repeatable_to_the_last_bit(
 ) -> None:
     again = faces.detect(frames[:15], models["yunet"], 0.3, 15)
     pd.testing.assert_frame_equal(again, detections[detections["frame"] < 15], check_exact=True)
+
+
+# ------------------------------------------------------------------------------------------------------- over a video
+
+
+@pytest.fixture(scope="module")
+def walker(pictures: list[np.ndarray]) -> list[np.ndarray]:
+    """Return 30 pictures, 256 pixels square, of somebody whose face, 14 x 21 pixels, crosses them to the left."""
+    return [picture[180:436, 330:586] for picture in pictures]
+
+
+def shrunk(pictures: Iterable[np.ndarray], side: int) -> list[np.ndarray]:
+    return [cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in pictures]
+
+
+def as_frames(pictures: Iterable[np.ndarray]) -> list[Frame]:
+    """Return frames of pictures, red-green-blue, with an even number of rows and columns."""
+    frames = []
+    for index, picture in enumerate(pictures):
+        height, width = picture.shape[:2]
+        samples = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2YUV_I420).ravel()
+        blue, red = samples[height * width :].reshape(2, height // 2, width // 2)
+        frames.append(Frame(index, index / 30, (samples[: height * width].reshape(height, width), blue, red), False))
+    return frames
+
+
+def found_at_once(pictures: Iterable[np.ndarray], model: Path, threshold: float, scale: float) -> list[int]:
+    """Return the frames in which the search of the whole picture, enlarged so much, finds a face."""
+    given_frames = as_frames(pictures)
+    detector = faces.YuNet(model, *given_frames[0].planes[0].shape, scale=scale)
+    return [frame.index for frame in given_frames if len(detector.detect(to_bgr(frame), threshold))]
+
+
+#: Shrunk to 72 pixels, the face is 4 x 6 pixels large, and at a threshold of 0.5 the search of the whole picture,
+#: which enlarges it to twice its size, loses it at the end.
+TINY, TINY_THRESHOLD = 72, 0.5
+
+
+def test_a_face_that_the_search_of_the_whole_picture_misses_is_found_where_it_was(
+    walker: list[np.ndarray], models: dict[str, Path]
+) -> None:
+    tiny = shrunk(walker, TINY)
+    at_once = found_at_once(tiny, models["yunet"], TINY_THRESHOLD, 2.0)
+    assert 0 in at_once
+    assert not {11, 26, 27, 28, 29} & set(at_once)
+    table = faces.detect(as_frames(tiny), models["yunet"], TINY_THRESHOLD, 5)
+    assert table["frame"].tolist() == list(range(30))
+    assert np.abs(np.diff(table["x_px"])).max() < 3
+
+
+def test_a_face_is_followed_back_to_where_it_came_into_view(walker: list[np.ndarray], models: dict[str, Path]) -> None:
+    tiny = shrunk(walker[::-1], TINY)
+    assert found_at_once(tiny, models["yunet"], TINY_THRESHOLD, 2.0)[0] >= 4
+    table = faces.detect(as_frames(tiny), models["yunet"], TINY_THRESHOLD, 5)
+    assert table["frame"].tolist() == list(range(30))
+
+
+@pytest.mark.parametrize(("forward", "cut", "expected"), [(True, 27, range(27)), (False, 3, range(3, 30))])
+def test_a_face_is_not_followed_over_a_cut_forward_or_back(
+    forward: bool, cut: int, expected: range, walker: list[np.ndarray], models: dict[str, Path]
+) -> None:
+    tiny = shrunk(walker if forward else walker[::-1], TINY)
+    table = faces.detect(as_frames(tiny), models["yunet"], TINY_THRESHOLD, 5, cuts={cut})
+    assert table["frame"].tolist() == list(expected)
+
+
+def test_a_face_that_has_gone_is_given_up(walker: list[np.ndarray], models: dict[str, Path]) -> None:
+    grey = np.full_like(walker[0], 110)
+    given_pictures = shrunk([*walker[:6], *[grey] * 6], 128)
+    table = faces.detect(as_frames(given_pictures), models["yunet"], 0.3, 4)
+    assert table["frame"].tolist() == list(range(6))
+
+
+@pytest.mark.parametrize(("side", "high"), [(128, 11.5), (112, 10.3)])
+def test_faces_of_a_dozen_pixels_are_found_in_the_enlarged_picture(
+    side: int, high: float, walker: list[np.ndarray], models: dict[str, Path]
+) -> None:
+    small = shrunk(walker[:8], side)
+    assert len(found_at_once(small, models["yunet"], 0.5, 1.0)) < 4
+    table = faces.detect(as_frames(small), models["yunet"], 0.5, 4)
+    assert table["frame"].tolist() == list(range(8))
+    assert table["height_px"].median() == pytest.approx(high, abs=1)
+
+
+@pytest.mark.parametrize("quarter_turns", [1, 2, 3])
+def test_the_face_of_somebody_lying_is_found_and_followed(
+    quarter_turns: int, walker: list[np.ndarray], models: dict[str, Path]
+) -> None:
+    upright = shrunk(walker, 160)
+    turned = [np.rot90(picture, quarter_turns) for picture in upright]
+    expected = faces.detect(as_frames(upright), models["yunet"], 0.5, 5).groupby("frame").first()
+    table = faces.detect(as_frames(turned), models["yunet"], 0.3, 4)
+    # The three turns take their turns in the middle of every chunk of four: from the third chunk on, all were tried.
+    for index in range(8, 30):
+        face = expected.loc[index]
+        x, y = face["x_px"] + face["width_px"] / 2, face["y_px"] + face["height_px"] / 2
+        for _ in range(quarter_turns):
+            x, y = y, 160 - x
+        here = table[table["frame"] == index]
+        away = np.hypot(here["x_px"] + here["width_px"] / 2 - x, here["y_px"] + here["height_px"] / 2 - y)
+        assert away.min() < 6
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 0), (3, 0), (8, 8)])
+def test_what_only_a_thorough_search_finds_is_believed_when_it_is_found_again(
+    count: int, expected: int, walker: list[np.ndarray], models: dict[str, Path]
+) -> None:
+    """The first thorough search turns frame 4 upside down."""
+    upside_down = [np.rot90(picture, 2) for picture in shrunk(walker, 160)]
+    grey = np.full_like(upside_down[0], 110)
+    first = 4 if count == 1 else 3
+    shown = [upside_down[index] if first <= index < first + count else grey for index in range(16)]
+    table = faces.detect(as_frames(shown), models["yunet"], 0.3, 8)
+    assert table["frame"].tolist() == list(range(first, first + expected))
+
+
+def test_a_large_picture_is_enlarged_part_by_part_and_faces_are_found_in_place_all_over_it(
+    walker: list[np.ndarray], models: dict[str, Path]
+) -> None:
+    small = shrunk(walker[:1], 96)[0]
+    face = faces.YuNet(models["yunet"], 96, 96, scale=3.0).detect(small[:, :, ::-1], 0.5)[0]
+    picture = np.full((800, 1000, 3), 110, np.uint8)
+    corners = [(0, 0), (904, 0), (0, 704), (904, 704), (452, 352), (200, 352)]
+    for x, y in corners:
+        picture[y : y + 96, x : x + 96] = small[:, :, ::-1]
+    networks = faces._compile(models["yunet"], 800, 1000, 1, "f32")
+    assert networks.enlarged is None
+    found = faces._enlarged(picture, networks, 0.3)
+    for x, y in corners:
+        there = face[:4] + np.array([x, y, 0, 0])
+        assert faces.intersection_over_union(there[None], found[:, :4]).max() > 0.6
+    assert len(found) == len(corners)
+
+
+@given(st.integers(0, 3), st.integers(8, 40), st.integers(8, 40), st.data())
+def test_a_box_in_a_turned_picture_is_turned_back_to_where_it_was(
+    quarter_turns: int, height: int, width: int, data: st.DataObject
+) -> None:
+    x, y = data.draw(st.integers(0, width - 2)), data.draw(st.integers(0, height - 2))
+    wide, high = data.draw(st.integers(1, width - x)), data.draw(st.integers(1, height - y))
+    picture = np.zeros((height, width), bool)
+    picture[y : y + high, x : x + wide] = True
+    rows, columns = np.nonzero(np.rot90(picture, quarter_turns))
+    low, top = columns.min(), rows.min()
+    turned = np.array([[low, top, columns.max() - low + 1, rows.max() - top + 1, 0.7]], float)
+    np.testing.assert_array_equal(faces._turned_back(turned, quarter_turns, (height, width)), [[x, y, wide, high, 0.7]])
+
+
+# -------------------------------------------------------------------------------------------------------------- boxes
 
 
 @given(some_boxes, some_boxes)

@@ -7,38 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deidpose import skeleton, tables, tracking
-from deidpose.faces import covered_share
+from bodies import BACK, HEAD, STANDING, body, together
+from deidpose import doubts, tables, tracking
+from deidpose.faces import covered_share, enlarge
 
 SETTINGS = {
     "track_score": 0.6, "max_gap_s": 1.0, "hold_s": 0.5, "enlarge": 1.6, "heads_from_behind": "near", "near_s": 5.0
 }  # fmt: skip
 SIZE = (640, 480)
 
-#: Somebody standing upright, 200 pixels tall, as offsets from the hip.
-STANDING = {
-    "Nose": (0, -90), "REye": (-3, -93), "LEye": (3, -93), "REar": (-7, -91), "LEar": (7, -91), "Neck": (0, -65),
-    "RShoulder": (-22, -65), "LShoulder": (22, -65), "RElbow": (-28, -30), "LElbow": (28, -30), "RWrist": (-30, 2),
-    "LWrist": (30, 2), "MidHip": (0, 0), "RHip": (-14, 0), "LHip": (14, 0), "RKnee": (-15, 50), "LKnee": (15, 50),
-    "RAnkle": (-15, 98), "LAnkle": (15, 98),
-}  # fmt: skip
-HEAD = ("Nose", "REye", "LEye", "REar", "LEar")
-
 
 def found(*rows: tuple[float, ...]) -> pd.DataFrame:
     return tables.check(pd.DataFrame(rows, columns=list(tables.TABLES["detections"])), "detections")
-
-
-def body(
-    frames: range, x: float, y: float, person: int = 0, unseen: tuple[str, ...] = (), step: float = 0.0
-) -> pd.DataFrame:
-    rows = []
-    for frame in frames:
-        for name in skeleton.BODY_25:
-            seen = name in STANDING and name not in unseen
-            right, down = STANDING[name] if seen else (np.nan, np.nan)
-            rows.append((frame, frame / 30, person, name, x + right + step * frame, y + down, 0.9))
-    return pd.DataFrame(rows, columns=list(tables.TABLES["keypoints"]))
 
 
 NOBODY = tables.empty("keypoints")
@@ -119,6 +99,107 @@ def test_a_far_jump_or_a_sudden_growth_is_another_face() -> None:
     assert len(linked(found((0, 100, 100, 40, 40, 0.9), (1, 110, 100, 44, 44, 0.9)), 30)) == 1
 
 
+def piece(
+    frames: range, x: float, step: float = 0.0, person: int = -1, side: float = 40.0, y: float = 100.0
+) -> tracking.Track:
+    """Return a track that moves to the right."""
+    n = len(frames)
+    boxes = np.column_stack([x + step * np.arange(n), np.full(n, y), np.full((n, 2), side)])
+    return tracking.Track(np.array(frames), boxes, np.full(n, 0.9), np.ones(n, bool), person)
+
+
+def joined(*pieces: tracking.Track, max_gap: int = 30, cuts: tuple[int, ...] = ()) -> list[list[tuple[int, float]]]:
+    """Return for every joined track the first frame and the first x of the pieces in it."""
+    starts = {(int(part.frames[0]), float(part.boxes[0, 0])) for part in pieces}
+    tracks = tracking.join(list(pieces), tracking.Shots(np.array(cuts, int), 200), max_gap)
+    members = [zip(t.frames.tolist(), t.boxes[:, 0].tolist(), strict=True) for t in tracks]
+    return [[member for member in track if member in starts] for track in members]
+
+
+def test_ends_and_beginnings_are_matched_all_at_once_and_not_the_nearest_first() -> None:
+    """The second face ends nearest to where the third begins; but then the first would lead nowhere."""
+    first, second = piece(range(11), 100), piece(range(13), 130)
+    third, fourth = piece(range(20, 30), 118), piece(range(21, 31), 155)
+    assert joined(first, second, third, fourth) == [[(0, 100), (20, 118)], [(0, 130), (21, 155)]]
+
+
+def test_three_faces_that_cross_while_all_are_hidden_keep_their_identities() -> None:
+    rows = []
+    for frame in [*range(15), *range(22, 40)]:
+        for x, step in ((100, 8), (240, 0), (380, -8)):
+            rows.append((frame, x + step * frame, 100, 40, 50, 0.9))
+    tracks = linked(found(*rows), 30)
+    assert sorted(t.boxes[-1, 0] - t.boxes[0, 0] for t in tracks) == [-8 * 39, 0, 8 * 39]
+
+
+def test_a_face_is_joined_over_a_gap_only_to_one_about_as_large_where_it_was_heading() -> None:
+    before = piece(range(11), 100, 2)
+    there = 100 + 2 * 10 + 2 * tracking._STEADY_FRAMES
+    assert len(joined(before, piece(range(18, 30), there, 2))) == 1
+    assert len(joined(before, piece(range(18, 30), there + 60, 2))) == 2
+    assert len(joined(before, piece(range(18, 30), there, 2, side=80, y=80))) == 2
+
+
+def test_no_gap_longer_than_allowed_is_joined() -> None:
+    before, after = piece(range(11), 100), piece(range(31, 40), 100)
+    assert len(joined(before, after, max_gap=20)) == 1
+    assert len(joined(before, after, max_gap=19)) == 2
+
+
+def test_faces_of_one_person_are_joined_however_they_have_moved() -> None:
+    assert len(joined(piece(range(11), 100, person=3), piece(range(20, 30), 500, person=3, side=90))) == 1
+    assert len(joined(piece(range(11), 100, person=3), piece(range(20, 30), 500, person=-1, side=90))) == 2
+
+
+def test_faces_of_two_people_are_never_joined() -> None:
+    assert len(joined(piece(range(11), 100, person=0), piece(range(12, 30), 100, person=1))) == 2
+
+
+def test_faces_of_two_people_are_not_joined_by_way_of_a_face_that_is_nobodys() -> None:
+    parts = [piece(range(10), 100, person=0), piece(range(15, 20), 100), piece(range(25, 30), 100, person=1)]
+    assert joined(*parts) == [[(0, 100), (15, 100)], [(25, 100)]]
+    again = parts[2]._replace(person=0)
+    assert len(joined(*parts[:2], again)) == 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40), st.integers(0, 100), st.integers(-1, 2)),
+        max_size=10,
+        unique_by=lambda row: row[:2],
+    ),
+    st.sets(st.integers(1, 40), max_size=2),
+)
+def test_joining_loses_nothing_and_never_mixes_people_or_shots(
+    rows: list[tuple[int, int, int]], cuts: set[int]
+) -> None:
+    shots = tracking.Shots(np.array(sorted(cuts), int), 100)
+    parts = [piece(range(start, start + 1), x, person=person) for start, x, person in rows]
+    tracks = tracking.join(parts, shots, 10)
+    kept = sorted((int(f), float(b[0])) for t in tracks for f, b in zip(t.frames, t.boxes, strict=True))
+    assert kept == sorted((start, float(x)) for start, x, _ in rows)
+    people = {(start, float(x)): person for start, x, person in rows}
+    for t in tracks:
+        assert (np.diff(t.frames) >= 1).all()
+        assert len(set(shots.of(t.frames).tolist())) == 1
+        inside = {people[int(f), float(b[0])] for f, b in zip(t.frames, t.boxes, strict=True)} - {-1}
+        assert len(inside) <= 1
+        assert t.person in {*inside, -1}
+
+
+def test_linking_ends_at_a_cut() -> None:
+    shots = tracking.Shots(np.array([10]), 20)
+    table = found(*((frame, 100, 100, 40, 40, 0.9) for frame in range(20)))
+    tracks = tracking.link(table, np.full(20, -1), shots, 2)
+    assert [t.frames.tolist() for t in tracks] == [list(range(10)), list(range(10, 20))]
+
+
+def test_a_shot_begins_with_a_cut_and_cuts_outside_the_video_are_none() -> None:
+    shots = tracking.Shots(np.array([0, 10, 10, 25, 60]), 60)
+    assert shots.of(np.array([0, 9, 10, 24, 25, 59])).tolist() == [0, 0, 1, 1, 2, 2]
+    assert [shots.span(frame) for frame in (0, 9, 10, 59)] == [(0, 9), (0, 9), (10, 24), (25, 59)]
+
+
 # ---------------------------------------------------------------------------------------------------------- filling
 
 
@@ -158,18 +239,94 @@ def test_a_gap_is_bridged_along_a_straight_line() -> None:
     np.testing.assert_allclose(filled.boxes[filled.frames == 15][0], [50, 25, 15, 10])
 
 
+@given(
+    frames=st.sets(st.integers(0, 99), min_size=1, max_size=20),
+    cuts=st.sets(st.integers(1, 99), max_size=4),
+    max_gap=st.integers(0, 30),
+    hold=st.integers(0, 20),
+    seed=st.integers(0, 1000),
+)
+def test_every_shot_is_filled_as_if_there_were_no_other(
+    frames: set[int], cuts: set[int], max_gap: int, hold: int, seed: int
+) -> None:
+    known = np.array(sorted(frames))
+    boxes = np.random.default_rng(seed).uniform(1, 100, (len(known), 4))
+    track = tracking.Track(known, boxes, np.full(len(known), 0.8), np.ones(len(known), bool))
+    shots = tracking.Shots(np.array(sorted(cuts), int), 100)
+    filled = tracking.soften(tracking.fill(track, None, shots, max_gap, hold), shots, 2)
+    for start, end in itertools.pairwise([0, *sorted(cuts), 100]):
+        here = (known >= start) & (known < end)
+        inside = (filled.frames >= start) & (filled.frames < end)
+        if not here.any():
+            assert not inside.any()
+            continue
+        alone = tracking.Track(known[here] - start, boxes[here], np.full(here.sum(), 0.8), np.ones(here.sum(), bool))
+        whole = tracking.Shots(np.array([], int), end - start)
+        alone = tracking.soften(tracking.fill(alone, None, whole, max_gap, hold), whole, 2)
+        np.testing.assert_array_equal(filled.frames[inside], alone.frames + start)
+        np.testing.assert_allclose(filled.boxes[inside], alone.boxes)
+
+
+def test_what_is_held_reaches_from_where_the_face_was_to_where_it_was_going() -> None:
+    for step in (6.0, -6.0):
+        track = piece(range(20, 31), 300, step)
+        filled = tracking.fill(track, None, tracking.Shots(np.array([], int), 100), 30, 15)
+        for beyond in range(1, 16):
+            moved = step * min(beyond, 5)
+            for frame, x, way in ((30 + beyond, 300 + 10 * step, moved), (20 - beyond, 300, -moved)):
+                box = filled.boxes[filled.frames == frame][0]
+                assert box.tolist() == pytest.approx([min(x, x + way), 100, 40 + abs(way), 40])
+
+
+def test_what_is_held_reaches_no_further_than_one_side_of_the_box() -> None:
+    filled = tracking.fill(piece(range(20, 25), 100, 60), None, tracking.Shots(np.array([], int), 100), 30, 15)
+    assert filled.boxes[-1].tolist() == pytest.approx([340, 100, 80, 40])
+
+
+@given(
+    frames=st.sets(st.integers(0, 60), min_size=1, max_size=40),
+    cuts=st.sets(st.integers(1, 60), max_size=3),
+    soft=st.integers(0, 6),
+    seed=st.integers(0, 1000),
+)
+def test_a_soft_mask_holds_every_box_that_it_is_made_of(frames: set[int], cuts: set[int], soft: int, seed: int) -> None:
+    known = np.array(sorted(frames))
+    boxes = np.random.default_rng(seed).uniform(1, 100, (len(known), 4))
+    track = tracking.Track(known, boxes, np.full(len(known), 0.8), np.ones(len(known), bool))
+    softened = tracking.soften(track, tracking.Shots(np.array(sorted(cuts), int), 61), soft)
+    assert (softened.boxes[:, :2] <= boxes[:, :2] + 1e-9).all()
+    assert (softened.boxes[:, :2] + softened.boxes[:, 2:] >= boxes[:, :2] + boxes[:, 2:] - 1e-9).all()
+    np.testing.assert_array_equal(softened.frames, known)
+
+
+@pytest.mark.parametrize("step", [0.5, 4.0, 24.0])
+def test_a_soft_mask_of_a_face_that_moves_steadily_is_hardly_larger_than_the_face(step: float) -> None:
+    softened = tracking.soften(piece(range(60), 100, step), tracking.Shots(np.array([], int), 60), 2)
+    assert (softened.boxes[:, 2:] <= 40 * 1.05).all()
+
+
+def test_a_soft_mask_trembles_less_than_the_boxes_it_is_made_of() -> None:
+    track = piece(range(60), 100, 3)
+    track.boxes[:, :2] += np.random.default_rng(1).normal(0, 2, (60, 2))
+    softened = tracking.soften(track, tracking.Shots(np.array([], int), 60), 2)
+    for edge in (softened.boxes[:, 0], softened.boxes[:, 0] + softened.boxes[:, 2]):
+        assert np.abs(np.diff(edge, 2)).mean() < 0.4 * np.abs(np.diff(track.boxes[:, 0], 2)).mean()
+
+
 # ------------------------------------------------------------------------------------------------------- what is masked
 
 
 def test_a_face_is_masked_in_every_frame_from_before_it_is_found_until_after() -> None:
-    rows = [(frame, 100 + frame, 100, 40, 40, 0.9) for frame in (20, 21, 22, 30, 31)]
-    faces, review = track(found(*rows))
-    assert faces["frame"].tolist() == list(range(20 - 15, 31 + 15 + 1))
-    assert faces.loc[faces["frame"].isin([20, 21, 22, 30, 31]), "origin"].eq("detected").all()
-    assert faces.loc[faces["frame"].between(23, 29), "origin"].eq("interpolated").all()
-    assert set(review["kind"]) == {"unsupported"}
-    for frame, x, y, width, height, _ in rows:
-        assert masked(faces, frame, (x, y, width, height))
+    """On a body for half a second; alone for as many frames as it was found in."""
+    rows = [(frame, 288, 138, 24, 26, 0.9) for frame in (20, 21, 22, 30, 31)]
+    for keypoints, hold, kinds in ((body(range(20, 32), 300, 240), 15, set()), (NOBODY, 5, {"unsupported"})):
+        faces, review = track(found(*rows), keypoints)
+        assert faces["frame"].tolist() == list(range(20 - hold, 31 + hold + 1))
+        assert faces.loc[faces["frame"].isin([20, 21, 22, 30, 31]), "origin"].eq("detected").all()
+        assert faces.loc[faces["frame"].between(23, 29), "origin"].eq("interpolated").all()
+        assert set(review["kind"]) == kinds
+        for frame in range(20, 32):
+            assert masked(faces, frame, (288, 138, 24, 26))
 
 
 def test_a_mask_is_larger_than_the_face_by_the_factor_asked_for() -> None:
@@ -236,15 +393,61 @@ def test_a_face_in_front_of_a_body_is_masked_and_listed_for_review(score: float)
         assert masked(faces, frame, (292, 190, 16, 18))
 
 
-def test_an_unsure_spot_away_from_everybody_is_masked_and_held_only_if_it_lasts() -> None:
-    brief, lasting = ([(frame, 50, 50, 30, 30, 0.4) for frame in range(20, 20 + count)] for count in (2, 8))
-    assert track(found(*brief))[0]["frame"].tolist() == [20, 21]
-    assert track(found(*lasting))[0]["frame"].tolist() == list(range(20 - 15, 27 + 15 + 1))
+def spot(frames: range, score: float, surest: float = 0.0) -> pd.DataFrame:
+    """Return detections of something away from everybody; the detector is surest of the first."""
+    return found(*((frame, 50, 50, 30, 30, surest if frame == frames[0] else score) for frame in frames))
+
+
+@pytest.mark.parametrize(
+    ("frames", "score", "surest", "throughout"),
+    [
+        (range(20, 28), 0.59, 0.59, False),  # never sure
+        (range(20, 28), 0.59, 0.6, True),  # sure enough, and found in every frame
+        (range(20, 29, 2), 0.59, 0.62, True),  # 0.33 on average over the frames from first to last
+        (range(20, 30, 3), 0.59, 0.62, False),  # 0.24
+        (range(20, 28), 0.3, 0.62, True),
+        (range(20, 30, 3), 0.3, 0.74, False),
+        (range(20, 30, 3), 0.3, 0.75, True),  # as sure as this once is enough
+    ],
+)
+def test_a_spot_away_from_everybody_is_masked_between_and_beyond_only_if_it_is_a_face(
+    frames: range, score: float, surest: float, throughout: bool
+) -> None:
+    faces, review = track(spot(frames, score, surest))
+    held = len(frames)
+    everywhere = list(range(frames[0] - held, frames[-1] + held + 1))
+    assert faces["frame"].tolist() == (everywhere if throughout else list(frames))
+    assert "unsupported" in set(review["kind"])
+    for frame in frames:
+        assert masked(faces, frame, (50, 50, 30, 30))
+
+
+def test_a_spot_away_from_everybody_is_not_held_longer_than_any_other() -> None:
+    assert track(spot(range(20, 40), 0.9, 0.9))[0]["frame"].tolist() == list(range(5, 55))
+
+
+@pytest.mark.parametrize(
+    ("side", "score", "is_masked"), [(79, 0.59, True), (80, 0.59, False), (200, 0.3, False), (200, 0.6, True)]
+)
+def test_a_large_spot_without_a_body_is_masked_only_if_the_detector_is_sure_of_it_once(
+    side: float, score: float, is_masked: bool
+) -> None:
+    faces, review = track(found(*((frame, 200, 100, side, side, score) for frame in range(20, 30))))
+    assert all(masked(faces, frame, (200, 100, side, side)) == is_masked for frame in range(20, 30))
+    listed = review[review["kind"] == "not_masked"]
+    expected = [] if is_masked else [[20, 29, doubts.REASONS["glimpse"]]]
+    assert listed[["first_frame", "last_frame", "reason"]].to_numpy().tolist() == expected
+
+
+def test_a_large_face_of_which_the_detector_is_never_sure_is_masked_on_its_body() -> None:
+    rows = [(frame, 245, 110, 110, 125, 0.4) for frame in range(10)]
+    faces, _ = track(found(*rows), body(range(10), 300, 640, scale=5.0), n_frames=10)
+    for frame in range(10):
+        assert masked(faces, frame, (245, 110, 110, 125))
 
 
 def test_two_people_side_by_side_are_both_masked_in_every_frame() -> None:
-    people = pd.concat([body(range(60), 150, 240, 0, step=2), body(range(60), 450, 240, 1, step=-2)])
-    people = people.sort_values(["frame", "person"], kind="stable")
+    people = together(body(range(60), 150, 240, 0, step=2), body(range(60), 450, 240, 1, step=-2))
     rows = [(frame, 138 + 2 * frame, 138, 24, 26, 0.9) for frame in range(0, 60, 4)]
     faces, _ = track(found(*rows), people)
     for frame in range(60):
@@ -329,3 +532,201 @@ def test_a_person_of_whom_nothing_is_placed_is_listed_for_review() -> None:
     assert faces.empty
     assert review["kind"].tolist() == ["not_masked"]
     assert review[["first_frame", "last_frame"]].to_numpy().tolist() == [[0, 9]]
+
+
+# ---------------------------------------------------------------------------------------------------------------- cuts
+
+
+def test_nothing_is_bridged_or_held_over_a_cut() -> None:
+    rows = [(frame, 100, 100, 40, 40, 0.9) for frame in [*range(5, 20), *range(24, 40)]]
+    faces, review = track(found(*rows), cuts=(22,))
+    for number, first, last in ((0, 0, 21), (1, 22, 54)):
+        assert faces.loc[faces["track"] == number, "frame"].tolist() == list(range(first, last + 1))
+    assert review.loc[review["kind"] == "cut", "frame"].tolist() == [22]
+
+
+def test_what_moves_towards_a_cut_is_not_drawn_to_what_follows_it() -> None:
+    rows = [(frame, 100, 100, 40, 40, 0.9) for frame in range(10, 20)]
+    elsewhere = [(frame, 400, 300, 40, 40, 0.9) for frame in range(22, 30)]
+    faces, _ = track(found(*rows, *elsewhere), cuts=(21,))
+    assert (faces.loc[faces["frame"] <= 20, "x_px"] < 150).all()
+    assert (faces.loc[faces["frame"] >= 21, "x_px"] > 300).all()
+
+
+def test_a_head_is_not_held_over_a_cut() -> None:
+    faces, _ = track(found(), body(range(20), 300, 240), cuts=(25,))
+    assert faces["frame"].tolist() == list(range(25))
+
+
+# ------------------------------------------------------------------------------------------------- faces on their heads
+
+
+def swinging(frames: range) -> pd.DataFrame:
+    """Return somebody who sways to the right and back again."""
+    return together(*(body(range(n, n + 1), 300 + 90 * np.sin(np.pi * n / 36), 240) for n in frames))
+
+
+def test_a_face_that_is_lost_stays_on_the_head_of_its_person_wherever_that_moves() -> None:
+    def face(frame: int) -> tuple[float, float, float, float]:
+        return 288 + 90 * np.sin(np.pi * frame / 36), 138, 24, 26
+
+    seen = [*range(4), *range(33, 37)]
+    faces, _ = track(found(*((frame, *face(frame), 0.9) for frame in seen)), swinging(range(37)), 37)
+    assert set(faces["origin"]) == {"detected", "interpolated"}
+    for frame in range(37):
+        assert masked(faces, frame, face(frame))
+    straight, _ = track(found(*((frame, *face(frame), 0.9) for frame in seen)), n_frames=37)
+    assert not masked(straight, 18, face(18))
+
+
+def test_the_mask_of_a_face_is_never_smaller_than_the_enlarged_detection() -> None:
+    random = np.random.default_rng(1)
+    boxes = np.column_stack(
+        [288 + random.normal(0, 3, 60), 138 + random.normal(0, 3, 60), random.uniform(18, 30, (60, 2))]
+    )
+    faces, _ = track(found(*((frame, *box, 0.9) for frame, box in enumerate(boxes))), body(range(60), 300, 240))
+    for frame, box in enumerate(enlarge(boxes, SETTINGS["enlarge"])):
+        assert masked(faces, frame, tuple(box))
+
+
+def test_every_head_has_one_face_and_a_spot_of_another_size_is_none_of_it() -> None:
+    head = tracking.Track(np.array([0]), np.array([[280.0, 130, 40, 40]]), np.ones(1), np.zeros(1, bool), 4)
+    rows = [
+        (0, 289, 137, 24, 26, 0.5), (0, 286, 141, 24, 26, 0.9), (0, 298, 148, 5, 5, 0.9), (0, 270, 120, 60, 60, 0.9),
+        (0, 330, 137, 24, 26, 0.9), (1, 289, 137, 24, 26, 0.9),
+    ]  # fmt: skip
+    assert tracking.owners(found(*rows), {4: head}).tolist() == [4, -1, -1, -1, -1, -1]
+
+
+def test_a_head_beside_the_mask_of_its_sure_face_needs_no_mask_of_its_own() -> None:
+    """The skeleton misplaces a head by a third of it; where the detector is unsure, both are masked."""
+    for score, origins in ((0.9, {"detected"}), (0.5, {"detected", "pose"})):
+        rows = [(frame, 297, 138, 24, 26, score) for frame in range(60)]
+        assert set(track(found(*rows), body(range(60), 300, 240))[0]["origin"]) == origins
+
+
+# ------------------------------------------------------------------------------------------------------------ phantoms
+
+LARGE = body(range(60), 300, 240, scale=2.0)  # the head near (300, 60), the trunk from 110 to 240
+PHANTOM_HEAD = (283, 209, 34, 18)
+
+
+def phantom(scale: float = 1.4, x: float = 300, y: float = 340, frames: range = range(60)) -> pd.DataFrame:
+    return body(frames, x, y, person=1, scale=scale)
+
+
+def test_a_skeleton_within_another_one_is_not_masked_and_listed() -> None:
+    faces, review = track(found(), together(LARGE, phantom()))
+    assert set(faces["person"]) == {0}
+    assert set(faces["frame"]) == set(range(60))
+    row = review[review["kind"] == "not_masked"]
+    assert row[["first_frame", "last_frame", "person"]].to_numpy().tolist() == [[0, 59, 1]]
+    assert row["reason"].tolist() == [doubts.REASONS["phantom"]]
+
+
+def test_a_child_in_somebodys_arms_is_masked() -> None:
+    faces, review = track(found(), together(LARGE, phantom(1.0, y=300)))
+    assert set(faces.loc[faces["person"] == 1, "frame"]) == set(range(60))
+    assert set(review["kind"]) == {"no_face"}
+
+
+def test_a_skeleton_within_another_one_is_masked_when_its_face_is_once_found() -> None:
+    faces, _ = track(found((30, 283, 196, 34, 36, 0.5)), together(LARGE, phantom()))
+    for frame in range(60):
+        assert masked(faces, frame, PHANTOM_HEAD)
+
+
+def test_two_people_who_embrace_are_both_masked() -> None:
+    faces, review = track(found(), together(LARGE, phantom(2.0, 330, 250)))
+    for frame in range(60):
+        assert masked(faces, frame, (280, 40, 40, 40))
+        assert masked(faces, frame, (310, 50, 40, 40))
+    assert set(review["kind"]) == {"no_face"}
+
+
+def test_somebody_who_passes_in_front_of_another_is_no_phantom() -> None:
+    passing = body(range(60), 80, 340, person=1, scale=1.4, step=8)
+    faces, _ = track(found(), together(LARGE, passing))
+    for frame in range(60):
+        assert masked(faces, frame, (80 + 8 * frame - 16, 209, 32, 18))
+
+
+# --------------------------------------------------------------------------------------------------- heads from behind
+
+
+def back(frames: range) -> pd.DataFrame:
+    return body(frames, 300, 240, pose=BACK)
+
+
+def test_a_head_seen_from_behind_throughout_is_listed_or_masked_as_configured() -> None:
+    faces, review = track(found(), back(range(60)))
+    assert faces.empty
+    assert review["kind"].tolist() == ["not_masked"]
+    assert review.loc[0, ["first_frame", "last_frame"]].tolist() == [0, 59]
+    assert review.loc[0, "reason"] == doubts.REASONS["back"]
+    faces, review = track(found(), back(range(60)), heads_from_behind="always")
+    assert faces["frame"].tolist() == list(range(60))
+    assert review["kind"].tolist() == ["no_face"]
+
+
+def test_a_head_seen_from_behind_is_masked_near_the_time_at_which_its_face_shows() -> None:
+    person = together(body(range(60), 300, 240), back(range(60, 240)))
+    faces, review = track(found(), person, 240, near_s=1.0)
+    # Up to frame 64 the skeleton has not shown its back for long enough.
+    assert faces["frame"].tolist() == list(range(64 + 30 + 1))
+    listed = review[review["kind"] == "not_masked"]
+    assert listed[["first_frame", "last_frame"]].to_numpy().tolist() == [[95, 239]]
+    assert track(found(), person, 240, near_s=6.0)[0]["frame"].tolist() == list(range(240))
+
+
+def test_a_face_that_is_found_on_a_back_shows_that_it_is_none() -> None:
+    faces, _ = track(found((100, 288, 138, 24, 26, 0.9)), back(range(200)), 200, near_s=1.0)
+    assert set(faces["frame"]) == set(range(70, 131))
+
+
+def test_a_face_in_another_shot_is_not_near() -> None:
+    person = together(body(range(60), 300, 240), back(range(60, 120)))
+    faces, _ = track(found(), person, 120, cuts=(66,))
+    assert faces["frame"].tolist() == list(range(66))
+
+
+# ---------------------------------------------------------------------------------------------------------- fail closed
+
+
+def test_somebody_whose_head_is_not_placed_for_long_keeps_a_mask_in_every_frame() -> None:
+    gone = body(range(20, 150), 300, 240, unseen=tuple(STANDING))
+    faces, review = track(found(), together(body(range(20), 300, 240), gone, body(range(150, 160), 300, 240)), 160)
+    assert set(faces["frame"]) == set(range(160))
+    assert not (review["kind"] == "not_masked").any()
+    for frame in range(160):
+        assert masked(faces, frame, (288, 136, 24, 28))
+
+
+def test_somebody_seen_from_the_hips_down_for_a_while_is_masked_there_and_where_the_head_was() -> None:
+    above = tuple(name for name in STANDING if STANDING[name][1] < 0)
+    faces, review = track(
+        found(), together(body(range(20), 300, 240), body(range(20, 120), 300, 240, unseen=above)), 120
+    )
+    for frame in range(20, 120):
+        assert masked(faces, frame, (288, 136, 24, 28))
+        assert masked(faces, frame, (290, 230, 20, 20))
+    assert "no_head" in set(review["kind"])
+
+
+def test_somebody_of_whom_nothing_is_placed_in_a_whole_shot_is_listed_there() -> None:
+    gone = body(range(30, 60), 300, 240, unseen=tuple(STANDING))
+    faces, review = track(found(), together(body(range(30), 300, 240), gone), cuts=(30,))
+    assert faces["frame"].tolist() == list(range(30))
+    listed = review[review["kind"] == "not_masked"]
+    assert listed[["first_frame", "last_frame", "person"]].to_numpy().tolist() == [[30, 59, 0]]
+
+
+def test_every_pattern_that_is_not_masked_is_listed_by_itself() -> None:
+    """A bare chest each on two people, one after the other: both regions are to be looked at."""
+    people = together(body(range(60), 150, 240, 0), body(range(60), 450, 240, 1))
+    rows = [(frame, 120, 180, 60, 70, 0.8) for frame in range(20)]
+    rows += [(frame, 420, 180, 60, 70, 0.7) for frame in range(10, 30)]
+    _, review = track(found(*rows), people)
+    listed = review[review["kind"] == "not_masked"]
+    assert listed[["first_frame", "last_frame"]].to_numpy().tolist() == [[0, 19], [10, 29]]
+    assert listed["x_px"].tolist() == [120, 420]

@@ -1,3 +1,4 @@
+import itertools
 import os
 import re
 import struct
@@ -10,6 +11,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import splice
 from clips import TAGS, write_video
@@ -711,3 +714,40 @@ def test_a_first_frame_at_a_fraction_of_a_millisecond_keeps_its_time(tmp_path: P
     planes = (np.full((180, 320), 90, np.uint8), *[np.full((90, 160), 128, np.uint8)] * 2)
     video.encode([planes] * 12, timestamps, look(), video.Encoding(30, "veryfast"), tmp_path / "late.mp4")
     assert next(video.read_frames(tmp_path / "late.mp4")).time_s == pytest.approx(6000 / 90_000, abs=1e-9)
+
+
+# --------------------------------------------------------------------------------------------------- frames in order
+
+
+def numbered(count: int) -> Iterator[video.Frame]:
+    plane = np.zeros((2, 2), np.uint8)
+    return (video.Frame(index, index / 30, (plane, plane, plane), False) for index in range(count))
+
+
+@given(st.integers(0, 40), st.integers(1, 12), st.sets(st.integers(0, 45), max_size=6))
+def test_chunks_hold_every_frame_once_and_end_where_a_shot_ends(count: int, length: int, cuts: set[int]) -> None:
+    lists = [[frame.index for frame in chunk] for chunk in video.chunks(numbered(count), length, cuts)]
+    assert [index for chunk in lists for index in chunk] == list(range(count))
+    for chunk, following in itertools.pairwise([*lists, [count]]):
+        assert 1 <= len(chunk) <= length
+        assert not cuts & set(chunk[1:])
+        # None is shorter than it need be.
+        assert len(chunk) == length or following[0] in {*cuts, count}
+
+
+def test_chunks_are_read_as_they_are_needed() -> None:
+    source = numbered(100)
+    first = next(video.chunks(source, 10))
+    assert [frame.index for frame in first] == list(range(10))
+    assert next(source).index <= 11
+
+
+def test_the_frame_rate_is_the_mean_over_the_video() -> None:
+    assert video.frame_rate(table(range(31), Fraction(1, 30))) == pytest.approx(30)
+    assert video.frame_rate(table([0, 1001, 2002], Fraction(1, 30000))) == pytest.approx(30000 / 1001)
+    assert video.frame_rate(table([0, 10, 20, 50], Fraction(1, 100))) == pytest.approx(6)
+    assert video.frame_rate(table([700, 704], Fraction(1, 100))) == pytest.approx(25)
+
+
+def test_a_single_frame_counts_as_one_of_25_in_a_second() -> None:
+    assert video.frame_rate(table([7], Fraction(1, 30))) == 25

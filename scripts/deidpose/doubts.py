@@ -1,6 +1,6 @@
 """What a person should look at in the masks of one video: a row for each range of frames, with its reason."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ REASONS = {
 def doubts(
     faces: pd.DataFrame,
     heads: pd.DataFrame,
-    unmasked: pd.DataFrame,
+    unmasked: Sequence[tuple[str, pd.DataFrame]],
     cuts: pd.DataFrame,
     frame_rate: float,
     size: tuple[int, int],
@@ -46,8 +46,9 @@ def doubts(
     ----------
     faces, heads, cuts : DataFrame
         The tables of those names.
-    unmasked : DataFrame
-        Columns frame, track, person, box, score and case (a key of `REASONS`): what was seen and not masked.
+    unmasked : sequence of (str, DataFrame)
+        Everything that was seen and not masked: case (a key of `REASONS`), and rows with the columns frame, track,
+        person, box and score.
     frame_rate : float
     size : tuple of int
         Width and height of the picture, in pixels.
@@ -64,7 +65,7 @@ def doubts(
     shots = cuts.assign(track=-1, person=-1, score=0.0, **whole)
     by_track = faces.groupby("track", sort=True)
     tracks = {int(str(number)): rows for number, rows in by_track}
-    listed = [_runs("not_masked", str(case), rows) for case, rows in unmasked.groupby("case", sort=True)]
+    listed = [_runs("not_masked", case, rows) for case, rows in unmasked]
     listed.append(_runs("no_head", "body", bodies))
     for kind, chosen in {
         "unsure": {n: "unsure" for n, rows in tracks.items() if _is_unsure(rows, settings["track_score"])},

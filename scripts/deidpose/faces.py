@@ -260,9 +260,10 @@ def _continue(
     """Find every lead in the next frame: among its faces, or where it was."""
     for lead in leads:
         again = _same(lead.face, found[index])
-        if again is None:
+        # Of a face that lies, the upright search finds at best something near it, and is unsure of it.
+        if again is None or lead.quarter_turns:
             _try(lead, index, picture, found, networks, threshold)
-        else:
+        if again is not None and (not lead.quarter_turns or lead.n_misses):
             lead.face, lead.n_misses = again, 0
 
 
@@ -308,7 +309,8 @@ def _note(lead: _Lead, index: int, face: np.ndarray, found: dict[int, list[np.nd
         lead.believed = len(lead.sights) > max(_FEWEST_SIGHTS, lead.n_looks / 2)
     if lead.believed:
         for frame, sight in lead.sights:
-            if _is_new(sight, found[frame]):
+            same = _same(sight, found[frame])
+            if same is None or same[4] < sight[4]:
                 found[frame].append(sight)
         lead.sights.clear()
 

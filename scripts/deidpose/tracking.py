@@ -156,14 +156,12 @@ def track_faces(
         _unmasked("back", _pick(paths[person], np.isin(paths[person].frames, f))) for person, f in backs.items()
     ]
     unmasked += [_unmasked("phantom", paths[person]) for person in sorted(phantoms)]
-    unmasked += [
-        _unmasked("nothing", _as_path(rows.assign(**dict(zip(_BOX, whole, strict=True)))))
-        for person, rows in nowhere.groupby("person", sort=True)
-        if int(str(person)) not in paths
-    ]
-    columns = ["frame", "track", "person", *_BOX, "score", "case"]
-    left = pd.concat([pd.DataFrame(columns=columns), *unmasked])
-    review = doubts(masked, placed, left, cuts, frame_rate, size, settings)
+    for person, rows in nowhere.groupby("person", sort=True):
+        known = paths.get(int(str(person)))
+        bare = rows if known is None else rows[~rows["frame"].isin(known.frames)]
+        if len(bare):
+            unmasked.append(_unmasked("nothing", _as_path(bare.assign(**dict(zip(_BOX, whole, strict=True))))))
+    review = doubts(masked, placed, unmasked, cuts, frame_rate, size, settings)
     return Tracked(masked, tables.check(placed, "heads"), review)
 
 
@@ -349,13 +347,26 @@ def join(tracks: list[Track], shots: Shots, max_gap: int) -> list[Track]:
         chain = [first]
         while chain[-1] in following:
             chain.append(following[chain[-1]])
-        parts = [tracks[index] for index in chain]
-        frames, boxes, scores, detected = (
-            np.concatenate(values) for values in list(zip(*(part[:4] for part in parts), strict=True))
-        )
-        people = np.concatenate([np.full(len(part.frames), part.person) for part in parts])
-        joined.append(Track(frames, boxes, scores, detected, _owner(people)))
+        for parts in _of_one_person([tracks[index] for index in chain]):
+            frames, boxes, scores, detected = (
+                np.concatenate(values) for values in list(zip(*(part[:4] for part in parts), strict=True))
+            )
+            people = np.concatenate([np.full(len(part.frames), part.person) for part in parts])
+            joined.append(Track(frames, boxes, scores, detected, _owner(people)))
     return joined
+
+
+def _of_one_person(chain: list[Track]) -> list[list[Track]]:
+    """Return a chain in pieces of one person each: a face that is nobody's may lie between those of two."""
+    pieces: list[list[Track]] = [[]]
+    person = -1
+    for track in chain:
+        if track.person >= 0:
+            if person >= 0 and person != track.person:
+                pieces.append([])
+            person = track.person
+        pieces[-1].append(track)
+    return pieces
 
 
 def _gap_cost(first: Track, second: Track, shots: Shots) -> float:
@@ -686,11 +697,11 @@ def _within_picture(faces: pd.DataFrame, size: tuple[int, int]) -> pd.DataFrame:
     return tables.check(faces[inside], "faces")
 
 
-def _unmasked(case: str, track: Track) -> pd.DataFrame:
+def _unmasked(case: str, track: Track) -> tuple[str, pd.DataFrame]:
     """Return what `doubts.doubts` takes of a track that is not masked."""
     boxes = {name: track.boxes[:, side] for side, name in enumerate(_BOX)}
-    return pd.DataFrame(
-        {"frame": track.frames, "track": -1, "person": track.person, **boxes, "score": track.scores, "case": case}
+    return case, pd.DataFrame(
+        {"frame": track.frames, "track": -1, "person": track.person, **boxes, "score": track.scores}
     )
 
 

@@ -1,0 +1,73 @@
+"""Skeletons of people whose every length is known, as a pose network would find them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from deidpose import skeleton, tables
+
+#: Somebody standing upright, 200 pixels tall, seen from the front, as offsets from the hip.
+STANDING = {
+    "Nose": (0, -90), "REye": (-3, -93), "LEye": (3, -93), "REar": (-7, -91), "LEar": (7, -91), "Neck": (0, -65),
+    "RShoulder": (-22, -65), "LShoulder": (22, -65), "RElbow": (-28, -30), "LElbow": (28, -30), "RWrist": (-30, 2),
+    "LWrist": (30, 2), "MidHip": (0, 0), "RHip": (-14, 0), "LHip": (14, 0), "RKnee": (-15, 50), "LKnee": (15, 50),
+    "RAnkle": (-15, 98), "LAnkle": (15, 98),
+}  # fmt: skip
+HEAD = ("Nose", "REye", "LEye", "REar", "LEar")
+#: The same person seen from behind: everything on the left is on the other side.
+BACK = {name: (-right, down) for name, (right, down) in STANDING.items()}
+
+
+def body(
+    frames: range,
+    x: float,
+    y: float,
+    person: int = 0,
+    unseen: tuple[str, ...] = (),
+    step: float = 0.0,
+    *,
+    pose: Mapping[str, tuple[float, float]] = STANDING,
+    scale: float = 1.0,
+) -> pd.DataFrame:
+    """Return the table ``keypoints`` of one person.
+
+    Parameters
+    ----------
+    frames : range
+    x, y : float
+        Position of the hip in frame 0, in pixels.
+    person : int
+    unseen : tuple of str
+        Keypoints without a position.
+    step : float
+        Pixels to the right from one frame to the next.
+    pose : mapping
+        Offsets from the hip in pixels; keypoints that are not in it are not seen.
+    scale : float
+        How much larger than ``pose`` the person is.
+    """
+    seen = {name: pose[name] for name in skeleton.BODY_25 if name in pose and name not in unseen}
+    offsets = np.array([seen.get(name, (np.nan, np.nan)) for name in skeleton.BODY_25], float) * scale
+    count = len(skeleton.BODY_25)
+    frame = np.repeat(np.array(frames, int), count)
+    return pd.DataFrame(
+        {
+            "frame": frame,
+            "time_s": frame / 30,
+            "person": person,
+            "keypoint": list(skeleton.BODY_25) * len(frames),
+            "x_px": x + np.tile(offsets[:, 0], len(frames)) + step * frame,
+            "y_px": y + np.tile(offsets[:, 1], len(frames)),
+            "confidence": 0.9,
+        },
+        columns=list(tables.TABLES["keypoints"]),
+    )
+
+
+def together(*people: pd.DataFrame) -> pd.DataFrame:
+    """Return the table ``keypoints`` of several people, sorted as a backend writes it."""
+    order = {name: index for index, name in enumerate(skeleton.BODY_25)}
+    table = pd.concat(people)
+    table["order"] = table["keypoint"].map(order)
+    return table.sort_values(["frame", "person", "order"], ignore_index=True).drop(columns="order")
