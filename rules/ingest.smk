@@ -102,3 +102,38 @@ rule find_cuts:
         code=code("find_cuts"),
     script:
         "../scripts/find_cuts.py"
+
+
+rule prove_sanitizing:
+    """What one source held besides its pictures, and what each file made from it holds, measured."""
+    input:
+        key=f"{RESTRICTED}/screened/{{video}}.key.tsv",
+        sanitized=f"{RESTRICTED}/sanitized/{{video}}.mkv",
+        masked=expand(
+            f"{RESTRICTED}/masked/{{{{video}}}}_{{method}}.mp4", method=METHODS
+        ),
+        skeletons=expand(
+            f"{RESTRICTED}/skeleton/{{{{video}}}}_{{method}}_skeleton.mp4",
+            method=METHODS,
+        ),
+    output:
+        # The first has the names of tags as they are in the source; the second is released.
+        inventory=f"{RESTRICTED}/sanitizing/{{video}}.csv",
+        table=f"{RESTRICTED}/sanitizing/{{video}}_sanitizing.csv",
+        proof=f"{RESTRICTED}/sanitizing/{{video}}.json",
+    log:
+        f"{LOGS}/prove_sanitizing/{{video}}.log",
+    benchmark:
+        f"{BENCHMARKS}/prove_sanitizing/{{video}}.tsv"
+    conda:
+        "../envs/deidpose.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("prove_sanitizing"),
+        runtime=minutes("prove_sanitizing"),
+    params:
+        source=source_in_dataset,
+        limits=config["screen"],
+        code=code("prove_sanitizing"),
+    script:
+        "../scripts/prove_sanitizing.py"

@@ -3,6 +3,8 @@ rule publish:
     input:
         screening=f"{RESTRICTED}/screening.tsv",
         audits=audits_of_study,
+        proofs=of_study(f"{RESTRICTED}/sanitizing/{{video}}.json"),
+        sanitizing=of_study(f"{RESTRICTED}/sanitizing/{{video}}_sanitizing.csv"),
         videos=of_study(f"{RESTRICTED}/masked/{{video}}_{{method}}.mp4", method=METHODS),
         skeletons=of_study(
             f"{RESTRICTED}/skeleton/{{video}}_{{method}}_skeleton.mp4", method=METHODS

@@ -75,6 +75,7 @@ rule report:
         lost_frames=f"{RESTRICTED}/study/figures/lost_frames.svg",
         traces=f"{RESTRICTED}/study/traces",
         audits=audits_of_study,
+        proofs=of_study(f"{RESTRICTED}/sanitizing/{{video}}.json"),
     output:
         report=report(
             f"{RESTRICTED}/study/report.html",

@@ -1,10 +1,11 @@
-"""Faces that CenterFace finds in one masked video, against what was masked."""
+"""The audit of one masked video: what was found in it and in its original, against what was masked."""
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import audit, tables, video
+from deidpose import audit, comparison, people, tables, video
 from deidpose.jobs import job
 from deidpose.provenance import file_sha256
 
@@ -13,23 +14,48 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     facts = tables.read(snakemake.input.screening, "screening").iloc[0]
-    found = audit.audit(
+    timestamps = tables.read(snakemake.input.timestamps, "timestamps")
+    faces = tables.read(snakemake.input.faces, "faces")
+    visible = snakemake.params.visible
+    persons = people.named(tables.read(snakemake.input.people, "people"), visible, "visible") if visible else []
+    compared = comparison.compare(
+        video.read_frames(snakemake.input.original, timestamps, snakemake.threads),
         video.read_frames(snakemake.input.video, threads=snakemake.threads),
-        tables.read(snakemake.input.faces, "faces"),
-        (int(facts["width"]), int(facts["height"]), int(facts["n_frames"])),
-        snakemake.input.centerface,
-        snakemake.params.audit,
-        snakemake.threads,
+        faces,
+        snakemake.wildcards.method,
+        snakemake.params.mask,
     )
+    found = audit.audit(
+        compared,
+        faces,
+        tables.read(snakemake.input.heads, "heads"),
+        tables.read(snakemake.input.detections, "detections"),
+        tables.read(snakemake.input.searched_original, "detections"),
+        tables.read(snakemake.input.searched, "detections"),
+        timestamps["time_s"].to_numpy(),
+        (int(facts["width"]), int(facts["height"])),
+        snakemake.params.mask["shape"],
+        snakemake.params.audit,
+        snakemake.params.accepted,
+        persons,
+    )
+    logging.info("%s. %s", found["verdict"], found["reason"])
     verdict = {
         "video": snakemake.wildcards.video,
         "method": snakemake.wildcards.method,
         "sha256": file_sha256(snakemake.input.video),
         **found,
-        "detector": {
-            "name": "CenterFace",
-            "sha256": snakemake.params.model["sha256"],
-            "score_threshold": snakemake.params.audit["score_threshold"],
-        },
+        "detectors": [
+            {
+                "name": audit.YUNET,
+                "sha256": snakemake.params.models["yunet"]["sha256"],
+                "score_threshold": snakemake.params.audit["evidence_score"],
+            },
+            {
+                "name": audit.CENTERFACE,
+                "sha256": snakemake.params.models["centerface"]["sha256"],
+                **snakemake.params.search,
+            },
+        ],
     }
     Path(snakemake.output.audit).write_text(json.dumps(verdict, indent=1) + "\n", encoding="utf-8")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import corrections, provenance, release, tables
+from deidpose import corrections, provenance, release, sanitizing, tables
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -16,7 +16,10 @@ with job(snakemake.log[0]):
         restricted,
         Path(snakemake.output.manifest).parent,
         corrections.leave_out(tables.read(snakemake.input.screening, "screening"), snakemake.params.excluded),
-        [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits],
+        sanitizing.judge(
+            [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits],
+            [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.proofs],
+        ),
         release.documents(snakemake.input, restricted),
         {
             "settings": snakemake.params.settings,

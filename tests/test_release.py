@@ -46,7 +46,9 @@ def audits(restricted: Path, **verdicts: str) -> list[dict[str, Any]]:
             verdict = verdicts.get(f"{video}_{method}", "pass")
             digest = file_sha256(restricted / f"masked/{video}_{method}.mp4")
             reason = "" if verdict == "pass" else "faces outside the masks in 3 frames"
-            found.append({"video": video, "method": method, "verdict": verdict, "reason": reason, "sha256": digest})
+            drawn = file_sha256(restricted / f"skeleton/{video}_{method}_skeleton.mp4")
+            digests = {"sha256": digest, "skeleton_sha256": drawn}
+            found.append({"video": video, "method": method, "verdict": verdict, "reason": reason, **digests})
     return found
 
 
@@ -118,13 +120,23 @@ def test_videos_for_review_are_withheld_when_the_settings_say_so(
     assert ("videos/v1_block_skeleton.mp4" in files(target)) == there
 
 
-def test_a_file_that_changed_after_its_audit_is_refused_and_the_older_release_stays(
-    publish: Callable[..., Path], restricted: Path
+def test_what_is_under_review_is_withheld_unless_the_settings_say_otherwise(
+    publish: Callable[..., Path], restricted: Path, config: dict[str, Any]
+) -> None:
+    target = publish(audits(restricted, v1_block="review", v2_blur="fail"), MADE_WITH | {"settings": config})
+    withheld = json.loads((target / "manifest.json").read_text())["withheld"]
+    assert {entry["verdict"] for entry in withheld} == {"review", "fail"}
+    assert not {entry["file"] for entry in withheld} & files(target)
+
+
+@pytest.mark.parametrize("name", ["masked/v1_blur.mp4", "skeleton/v1_blur_skeleton.mp4"])
+def test_a_file_that_changed_after_it_was_examined_is_refused_and_the_older_release_stays(
+    name: str, publish: Callable[..., Path], restricted: Path
 ) -> None:
     found = audits(restricted)
     target = publish(found)
     before = (target / "manifest.json").read_text()
-    changed = restricted / "masked/v1_blur.mp4"
+    changed = restricted / name
     changed.unlink()
     changed.write_text("another film")
     with pytest.raises(UserError, match="changed since its audit"):

@@ -64,13 +64,13 @@ def effects_of(videos: list[str]) -> pd.DataFrame:
     return tables.check(pd.DataFrame(rows), "effects") if rows else tables.empty("effects")
 
 
-def audit(video: str, method: str, verdict: str = "pass", reason: str = "", outside: int = 0) -> dict[str, Any]:
+def audit(video: str, method: str, verdict: str = "pass", reason: str = "", leaked: int = 0) -> dict[str, Any]:
     return {
         "video": video, "method": method, "verdict": verdict, "reason": reason, "n_frames": 100,
-        "n_frames_masked": 99, "n_masks": 120, "masked_area_percent": 1.5, "n_detections": 90,
-        "n_detections_inside_masks": 90 - outside, "n_detections_outside_masks": outside,
-        "n_frames_outside_masks": outside, "longest_run_outside_masks": outside, "frames_outside_masks": [],
-        "detector": {"name": "centerface", "sha256": "00", "score_threshold": 0.5},
+        "n_frames_masked": 99, "n_masks": 120, "masked_area_percent": 1.5, "n_face_frames": 90,
+        "share_covered": 1 - leaked / 90, "n_leaked_frames": leaked, "longest_leak_frames": leaked,
+        "longest_leak_s": leaked / 30, "leak_rate_upper_95": 0.0327, "track_leak_rate_upper_95": 0.7764,
+        "n_residual_inside": 7,
     }  # fmt: skip
 
 
@@ -146,9 +146,9 @@ def test_rejected_videos_are_counted_and_listed_with_their_reason() -> None:
     assert "bad No picture decodes." in text
 
 
-def test_withheld_files_are_listed_with_their_reason_and_faces_outside_masks_are_counted() -> None:
+def test_withheld_files_are_listed_with_their_reason_and_leaks_are_counted() -> None:
     audits = [
-        audit("a", "blur", "fail", "A face stays open in 3 frames.", outside=3),
+        audit("a", "blur", "fail", "A face stays open in 3 frames.", leaked=3),
         audit("a", "pixelate", "review", "One doubtful frame."),
     ]
     text = Page(render(["a"], audits=audits)).text
@@ -157,7 +157,42 @@ def test_withheld_files_are_listed_with_their_reason_and_faces_outside_masks_are
     assert "a Blur fail A face stays open in 3 frames." in withheld
     assert "One doubtful frame" not in withheld
     lead = text.split("Left knee")[1]
-    assert "0 0 1 3" in lead  # pass, review, fail, faces outside
+    assert "0 0 1 3" in lead  # pass, review, fail, frames with a leak
+
+
+def test_what_is_under_review_is_withheld_when_the_settings_say_so() -> None:
+    audits = [audit("a", "blur", "review", "One doubtful frame."), audit("a", "pixelate")]
+    text = Page(render(["a"], audits=audits, settings={"audit": {"withhold": ["fail", "review"]}})).text
+    assert "1 of 2 anonymized files withheld" in text
+    assert "a Blur review One doubtful frame." in text.split("stay inside the group.")[1].split("Accepted videos")[0]
+
+
+def test_the_audit_shows_how_much_is_covered_how_long_it_leaks_and_how_sure_that_is() -> None:
+    audits = [audit("a", "blur", "fail", "Open.", leaked=3), audit("a", "pixelate")]
+    text = Page(render(["a"], audits=audits)).text.replace("\N{NO-BREAK SPACE}", " ")
+    rows = text.split("Audit of every anonymized file")[1].split("Withheld files")[0]
+    # frames, area, face-frames, covered, leaked frames, longest in frames and seconds, both bounds, seen in masks
+    assert "a Blur fail Open. 100 1.50 % 90 96.67 % 3 3 0.10 3.27 % 77.64 % 7" in rows
+    assert "a Pixelate pass 100 1.50 % 90 100.00 % 0 0 0.00 3.27 % 77.64 % 7" in rows
+    for key in report._AUDIT:
+        assert f"{key} " in text.split("Measure Unit Definition")[1]
+
+
+def test_an_audit_of_a_video_without_faces_shows_a_dash_for_what_has_no_value() -> None:
+    nothing = {"n_face_frames": 0} | dict.fromkeys(
+        ("share_covered", "leak_rate_upper_95", "track_leak_rate_upper_95"), None
+    )
+    text = Page(render(["a"], audits=[audit("a", "blur") | nothing])).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "a Blur pass 100 1.50 % 0 – 0 0 0.00 – – 7" in text
+    assert "none" not in text.split("Audit of every anonymized file")[1].split("Withheld files")[0].lower()
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [(0, "0.00 %"), (1e-9, "0.01 %"), (0.5, "50.00 %"), (1 - 1e-9, "99.99 %"), (1, "100.00 %"), (None, "–")],
+)
+def test_a_share_is_never_rounded_to_all_or_nothing(share: float | None, expected: str) -> None:
+    assert report.percent(share).replace("\N{NO-BREAK SPACE}", " ") == expected
 
 
 def test_the_first_table_shows_raw_and_net_and_the_control_has_no_net() -> None:

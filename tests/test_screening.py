@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deidpose import screening, tables, video
+from deidpose import guard, screening, tables, video
+from deidpose.errors import UserError
 
 Screen = Callable[..., tuple[dict[str, Any], pd.DataFrame]]
 
@@ -83,13 +84,27 @@ def test_what_is_within_its_limit_is_accepted(limit: str, value: float, screen: 
 
 
 def test_what_cannot_be_copied_later_is_rejected_now(
-    screen: Screen, clip: Path, monkeypatch: pytest.MonkeyPatch
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> Any:
         raise ValueError("a packet has no timestamp")
 
     monkeypatch.setattr(video, "_match", fail)
+    found = video.examine(str(clip), (10**9, 10**7, 60, 1000), str(tmp_path / "scratch.mkv"), 1)
+    assert "cannot be copied" in found["facts"]["reason"]
+    assert found["timestamps"] == {}
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_process_that_fails_rejects_the_video_and_leaves_no_copy(
+    screen: Screen, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> Any:
+        for ending in ("", ".partial", ".mp4", ".mp4.partial"):
+            (tmp_path / f"scratch.mkv{ending}").write_bytes(b"half")
+        raise UserError("The video makes its decoder crash.")
+
+    monkeypatch.setattr(guard, "run", killed)
     row, timestamps = screen(clip)
-    assert row["status"] == "rejected"
-    assert "cannot be copied" in row["reason"]
+    assert (row["status"], row["reason"]) == ("rejected", "The video makes its decoder crash.")
     assert timestamps.empty

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import splice
 from clips import TAGS, write_video
 from deidpose import video
 from deidpose.errors import UserError
@@ -315,6 +316,38 @@ def test_frames_that_an_edit_list_hides_at_the_end_never_surface(small: list[np.
     assert len(read) == len(visible)
     for plane, expected in zip(read, visible, strict=True):
         np.testing.assert_array_equal(plane, expected)
+
+
+@pytest.mark.parametrize("keyframes", ["1", "12"])
+@pytest.mark.parametrize(
+    "edits",
+    [[(4, 0), (4, 8)], [(4, 0), (4, 0)], [(4, 8), (4, 0)], [(6, None), (12, 0)], [(2, 0), (2, 4), (2, 8)]],
+    ids=["middle hidden", "repeated", "in another order", "delayed", "two parts hidden"],
+)
+def test_what_an_edit_list_shows_is_copied_frame_by_frame_or_refused(
+    edits: list[tuple[int, int | None]], keyframes: str, tmp_path: Path
+) -> None:
+    pictures = [np.full((96, 160, 3), 20 + 18 * index, np.uint8) for index in range(12)]
+    source = write_video(
+        tmp_path / "cut.mp4", pictures, sound=None, tags={}, options={"g": keyframes, "bf": "0", "crf": "5"}
+    )
+    # Duration in milliseconds, first sample in ticks of 1/15360 s (-1: nothing is shown), rate.
+    entries = [
+        struct.pack(">Iihh", count * 1000 // 30, -1 if first is None else first * 512, 1, 0) for count, first in edits
+    ]
+    table = bytes(4) + struct.pack(">I", len(entries)) + b"".join(entries)
+    source.write_bytes(splice.edit_box(source.read_bytes(), [b"moov", b"trak", b"edts", b"elst"], lambda _: table))
+    visible = shown(source)
+    facts, timestamps = video.screen(source, LIMITS)
+    try:
+        assert "reason" not in facts
+        read = luma(tmp_path / "copy.mkv", video.remux(source, timestamps, tmp_path / "copy.mkv"))
+    except UserError:
+        assert keyframes == "12"
+        return
+    assert len(read) == len(visible) == sum(count for count, first in edits if first is not None)
+    for plane, expected in zip(read, visible, strict=True):
+        np.testing.assert_array_equal(plane, expected[:96])
 
 
 # ------------------------------------------------------------------------------------------------------- timestamps

@@ -18,6 +18,7 @@ _FOLDERS = {
     "angles": "angles",
     "effects": "effects",
     "audits": "privacy",
+    "sanitizing": "privacy",
     "study": "study",
     "summary": "study",
     "accuracy": "study/figures",
@@ -58,7 +59,8 @@ def publish(
     screening : DataFrame
         The table ``screening``; videos that a reviewer has left out are marked by `corrections.leave_out`.
     audits : sequence of dict
-        What `audit.audit` has found, with ``video``, ``method`` and the ``sha256`` of the audited file.
+        What `audit.audit` has found, with ``video``, ``method`` and the ``sha256`` of the audited file, judged by
+        `sanitizing.judge`.
     placed : mapping
         From `documents`.
     made_with : mapping
@@ -92,6 +94,7 @@ def publish(
             withheld += [{"file": place, "verdict": audit["verdict"], "reason": audit["reason"]} for place in pair]
             continue
         digests[f"videos/{stem}.mp4"] = audit["sha256"]
+        digests[f"videos/{stem}_skeleton.mp4"] = audit["skeleton_sha256"]
         videos |= pair
     files = {}
     for place, source in sorted({**placed, **videos}.items()):

@@ -60,6 +60,31 @@ _DERIVED = {
     "gained_percent": ("%", "100 x n_gained / n_original"),
 }
 
+#: Numbers of the audit that the table ``audit`` of the page shows, by their key in ``privacy/``.
+_AUDIT = {
+    "n_face_frames": (
+        "",
+        "faces in frames of the original, found by YuNet, CenterFace or the skeleton; found by several, once",
+    ),
+    "share_covered": ("0..1", "of these, the share of which at least 90 % of the face's ellipse lies under masks"),
+    "n_leaked_frames": (
+        "frames",
+        "frames with a face that is not covered, or that CenterFace finds outside the masks of the delivered file",
+    ),
+    "longest_leak_frames": ("frames", "the longest time that one place stays uncovered, in frames"),
+    "longest_leak_s": ("s", "the same in seconds"),
+    "leak_rate_upper_95": (
+        "0..1",
+        "exact upper 95 % confidence bound of the share of face-frames that leak, were they independent, which frames "
+        "of one face are not",
+    ),
+    "track_leak_rate_upper_95": (
+        "0..1",
+        "the same for faces followed over time, of which one leaks when one of its frames does: the more careful bound",
+    ),
+    "n_residual_inside": ("", "faces that CenterFace still sees in the masks of the delivered file"),
+}
+
 
 class Image(NamedTuple):
     """A figure inside the page."""
@@ -115,7 +140,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "count": count, "words": _words}
+    environment.filters |= {"number": number, "count": count, "percent": percent, "words": _words}
     people = _people(effects)
     return environment.get_template("report.html.j2").render(
         n_videos=len(screening),
@@ -154,6 +179,14 @@ def number(value: float | None, decimals: int, unit: str = "", signed: bool = Fa
     rounded = round(float(value), decimals) + 0.0  # adding 0 turns -0.0 into 0.0
     text = f"{rounded:+.{decimals}f}" if signed and rounded != 0 else f"{rounded:.{decimals}f}"
     return text.replace("-", "\N{MINUS SIGN}") + unit.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def percent(share: float | None) -> str:
+    """Return a share, 0..1, in percent; never rounded to 100 % or to 0 % that it is not."""
+    if share is None or pd.isna(share):
+        return "–"
+    rounded = round(100 * share, 2)
+    return number(rounded if share in (0, 1) else min(max(rounded, 0.01), 99.99), 2, " %")
 
 
 def count(value: float | None) -> str:
@@ -222,7 +255,7 @@ def _lead(summary: pd.DataFrame, audits: Sequence[Mapping[str, Any]], methods: S
                 "angles": angles,
                 "control": method == CONTROL,
                 "verdicts": [verdicts[verdict] for verdict in VERDICTS],
-                "n_outside": sum(audit["n_detections_outside_masks"] for audit in mine),
+                "n_leaked": sum(audit["n_leaked_frames"] for audit in mine),
             }
         )
     return rows
@@ -289,7 +322,7 @@ def _definitions() -> list[tuple[str, str, str]]:
     effects = tables.TABLES["effects"]
     shown = {name: (effects[name].unit, effects[name].description) for name in effects if effects[name].unit}
     shown |= {name: (effects[name].unit, effects[name].description) for name in ("pearson_r", "confidence_bias")}
-    shown |= _DERIVED
+    shown |= _DERIVED | _AUDIT
     shown["basis"] = ("", tables.TABLES["summary"]["basis"].description)
     shown["mean"] = ("as measure", tables.TABLES["summary"]["mean"].description)
     shown["interval"] = ("as measure", "percentile bootstrap interval, drawn over videos")

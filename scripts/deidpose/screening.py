@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from deidpose import pose, tables, video
+from deidpose import guard, pose, tables, video
 from deidpose.errors import UserError
 
 NO_PERSON = "The first frame shows no person."
@@ -23,12 +23,14 @@ def screen(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Decode a source video to its end, and try what every later step relies on.
 
+    The source is read in a process of its own, so that no content can hang or end this one.
+
     Parameters
     ----------
     path : path
         The source video.
     limits : mapping
-        ``screen`` of the configuration: max_file_gb, max_megapixels, max_duration_minutes, max_frames.
+        ``screen`` of the configuration.
     models, pose_settings : mapping
         Networks and settings of the pose backend, which looks for a person in the first frame.
     scratch : path
@@ -42,29 +44,47 @@ def screen(
     timestamps : DataFrame
         The table ``timestamps``, empty when rejected.
     """
-    bounds = video.Limits(
-        round(limits["max_file_gb"] * 1e9),
-        round(limits["max_megapixels"] * 1e6),
-        limits["max_duration_minutes"] * 60,
-        limits["max_frames"],
-    )
-    facts, timestamps = video.screen(path, bounds, threads)
-    if "reason" not in facts:
-        try:
-            timestamps = video.remux(path, timestamps, scratch)
+    try:
+        found = examine(path, limits, scratch, threads)
+        facts, timestamps = found["facts"], pd.DataFrame(found["timestamps"])
+    except UserError as error:
+        facts, timestamps = {"reason": str(error)}, pd.DataFrame()
+    try:
+        if "reason" not in facts:
             first = next(video.read_frames(scratch, timestamps))
             facts["remark"] = (
                 ""
                 if len(pose.backend(pose_settings["backend"]).estimate([first], 1.0, models, pose_settings, threads))
                 else NO_PERSON
             )
-        except UserError as error:
-            facts["reason"] = str(error)
-        finally:
-            Path(scratch).unlink(missing_ok=True)
+    finally:
+        for ending in ("", ".partial", ".mp4", ".mp4.partial"):
+            Path(f"{scratch}{ending}").unlink(missing_ok=True)
     rejected = "reason" in facts
     row = {column: facts.get(column) for column in tables.TABLES["screening"] if column != "video"}
     row["status"] = "rejected" if rejected else "accepted"
     row["reason"] = facts["reason"] if rejected else facts["remark"]
     logging.info("%s. %s", row["status"], row["reason"])
     return row, tables.empty("timestamps") if rejected else timestamps
+
+
+def examine(path: str | Path, limits: Mapping[str, Any], scratch: str | Path, threads: int) -> dict[str, Any]:
+    """Call `video.examine` in a child process; parameters as `screen`, the result as there.
+
+    Raises
+    ------
+    UserError
+        As `guard.run` does.
+    """
+    arguments = {
+        "path": str(path),
+        "limits": video.Limits(
+            round(limits["max_file_gb"] * 1e9),
+            round(limits["max_megapixels"] * 1e6),
+            limits["max_duration_minutes"] * 60,
+            limits["max_frames"],
+        ),
+        "scratch": str(scratch),
+        "threads": threads,
+    }
+    return dict(guard.run("deidpose.video:examine", arguments, guard.bounds(path, limits)))

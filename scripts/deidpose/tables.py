@@ -29,6 +29,10 @@ _TIME = Column("float64", "s", "presentation time of the frame")
 _PERSON = Column("int64", "", "identity of the person within this video and source, from 0")
 _ANGLE = Column("str", "", "name of the joint angle, such as left_knee")
 _TRACK = Column("int64", "", "identity of the face within this video, from 0")
+_READ_BY = Column("str", "", "ffmpeg, or bytes: read byte by byte and without FFmpeg")
+_PLACE = Column("str", "", "file, container, track, stream, chapter, packet, frame or coded stream")
+_KIND = Column("str", "", "what kind of thing it is, such as tag, sound stream, date or SEI")
+_CATEGORY = Column("str", "", "letters of 45 CFR 164.514(b)(2)(i) that it can touch; empty: none")
 
 #: Table name -> column name -> definition. The order is the order in the files.
 TABLES: dict[str, dict[str, Column]] = {
@@ -52,6 +56,26 @@ TABLES: dict[str, dict[str, Column]] = {
         "n_audio_streams": Column("Int64", "", "audio streams in the source"),
         "n_other_streams": Column("Int64", "", "further video, subtitle, data and attachment streams"),
         "n_metadata_tags": Column("Int64", "", "tags of the container, its streams and its chapters"),
+    },
+    "inventory": {
+        "read_by": _READ_BY,
+        "place": _PLACE,
+        "kind": _KIND,
+        "key": Column("str", "", "its name in the file; of a stream its codec"),
+        "category": _CATEGORY,
+        "n": Column("int64", "", "how many there are"),
+        "size_bytes": Column("int64", "byte", "what they hold together, as far as that is known"),
+    },
+    "sanitizing": {
+        "video": _VIDEO,
+        "file": Column("str", "", "sanitized (not released), a method, or a method and _skeleton"),
+        "category": _CATEGORY,
+        "read_by": _READ_BY,
+        "place": _PLACE,
+        "kind": _KIND,
+        "key": Column("str", "", "its name in the file; other where that is not well known"),
+        "n_before": Column("int64", "", "how many there are in the source"),
+        "n_after": Column("int64", "", "how many there are in the file"),
     },
     "timestamps": {
         "frame": _FRAME,

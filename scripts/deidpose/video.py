@@ -6,8 +6,9 @@ file (rotation and mirroring) is applied on reading, and nothing that is written
 """
 
 import os
+import stat
 import struct
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,28 +20,35 @@ import cv2
 import numpy as np
 import pandas as pd
 from av.container import InputContainer
+from av.sidedata import sidedata
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 
+from deidpose import guard, stripping, structure
 from deidpose.errors import UserError
 
 #: The only demuxers that may look at a source. Playlists, concat scripts and image sequences, which make FFmpeg
-#: open other files or addresses, are not among them; neither are network protocols.
-_DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm"
-_OPEN_OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file", "enable_drefs": "0"}
-
-#: Units of a coded stream that carry data about the recording and no picture, by codec: supplemental enhancement
-#: information (ITU-T H.264 table 7-1: type 6; H.265 table 7-1: types 39 and 40), user data (ISO 13818-2: B2 hex)
-#: and metadata units (AV1 specification 6.2.2: type 5).
-_NO_PICTURE_UNITS = {"h264": "6", "hevc": "39|40", "mpeg2video": "178", "av1": "5"}
-_START_CODE = b"\x00\x00\x01"
+#: open other files or addresses, are not among them; neither are network protocols. What is read to find out what
+#: the streams are is bounded (bytes, microseconds, packets), and so is the number of streams.
+_OPEN_OPTIONS = {
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm",
+    "protocol_whitelist": "file",
+    "enable_drefs": "0",
+    "probesize": "5000000",
+    "analyzeduration": "5000000",
+    "max_probe_packets": "2500",
+    "max_streams": "100",
+}
 
 #: x264 gives other bytes for another number of threads, so the number never follows the machine.
 _ENCODER_THREADS = "2"
 
 _LATEST_START_S = 3600  # no cut or delay explains more
 _SMALLEST_SIDE_PX = 32  # the smallest picture that every network takes
+
+#: Packets may be compressed in the file, but not by much; and a small file has a header of its own.
+_MOST_REPEATED, _PACKED_BYTES = 4, 1_000_000
 
 _CONTAINER_TICK_MS = 1.0  # Matroska, as FFmpeg writes it, counts milliseconds
 
@@ -84,27 +92,45 @@ class Encoding(NamedTuple):
 # ---------------------------------------------------------------------------------------------- open and decode
 
 
-def open_video(path: str | Path, threads: int = 1) -> tuple[InputContainer, VideoStream]:
-    """Open a video file and choose its picture stream: the largest that is not a cover picture.
+def open_container(path: str | Path, pixels: int | None = None) -> InputContainer:
+    """Open a file with every restriction there is; parameters and errors as `open_video`."""
+    limit = {} if pixels is None else {"max_pixels": str(pixels)}
+    try:
+        # "file:" keeps a name such as "http:x.mp4" from being read as an address.
+        return av.open(f"file:{os.path.abspath(path)}", options=_OPEN_OPTIONS | limit, metadata_errors="replace")
+    except MemoryError:
+        raise
+    except (av.error.FFmpegError, OSError, ValueError):
+        raise UserError(structure.NO_VIDEO) from None
+
+
+def open_video(path: str | Path, threads: int = 1, pixels: int | None = None) -> tuple[InputContainer, VideoStream]:
+    """Open a video file and choose its picture stream: the largest that is neither hidden nor a cover picture.
+
+    Parameters
+    ----------
+    path : path
+    threads : int
+        Threads of the decoder.
+    pixels : int, optional
+        The most pixels of a picture; the decoder refuses more before it takes memory for them.
 
     Raises
     ------
     UserError
         The content is not one of the accepted containers, or holds no video stream. The sentence names no file.
     """
-    try:
-        # "file:" keeps a name such as "http:x.mp4" from being read as an address.
-        container = av.open(f"file:{os.path.abspath(path)}", options=_OPEN_OPTIONS, metadata_errors="replace")
-    except (av.error.FFmpegError, OSError, ValueError):
-        raise UserError(
-            "The file is not a video that can be read: its content is no MP4, QuickTime, AVI, Matroska or WebM, "
-            "or its index is missing because the copy was cut short."
-        ) from None
+    container = open_container(path, pixels)
     streams = [s for s in container.streams.video if not _is_cover(s) and s.codec_context is not None]
+    if container.format.name.startswith("mov"):
+        # Players show the tracks that are enabled; a larger one may be there and hidden.
+        streams = [s for s in streams if s.disposition & av.stream.Disposition.default] or streams
     if not streams:
         container.close()
         raise UserError("The file has no video stream.")
     stream = max(streams, key=lambda s: (s.codec_context.width or 0) * (s.codec_context.height or 0))
+    if pixels is not None:
+        stream.codec_context.options = {"max_pixels": str(pixels)}
     stream.codec_context.thread_count = threads
     stream.codec_context.thread_type = "AUTO"
     # A clip cut out of a longer recording may start before its decoder has "recovered"; players show such frames,
@@ -114,7 +140,8 @@ def open_video(path: str | Path, threads: int = 1) -> tuple[InputContainer, Vide
 
 
 def _is_cover(stream: VideoStream) -> bool:
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+    kinds = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    return bool(stream.disposition & kinds)
 
 
 def read_frames(path: str | Path, timestamps: pd.DataFrame | None = None, threads: int = 1) -> Iterator[Frame]:
@@ -201,6 +228,18 @@ def _decode(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
             yield from packet.decode()
     except av.error.FFmpegError:
         raise UserError("The video does not decode to its end; run the workflow again from its source.") from None
+
+
+@classmethod  # type: ignore[misc]  # it becomes one of an enumeration
+def _unknown_kind(enumeration: Any, value: object) -> Any:
+    kind = object.__new__(enumeration)
+    kind._name_, kind._value_ = f"UNKNOWN_{value}", value
+    return kind
+
+
+# FFmpeg knows more kinds of side data than PyAV does, such as Exif and the views of stereo recordings, and PyAV would
+# give no side data at all of a frame that has one of them.
+sidedata.Type._missing_ = _unknown_kind  # type: ignore[assignment,method-assign]
 
 
 def orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:
@@ -333,27 +372,80 @@ def screen(path: str | Path, limits: Limits, threads: int = 1) -> tuple[dict[str
     return facts, timestamps
 
 
+def examine(path: str, limits: Sequence[float], scratch: str, threads: int) -> dict[str, Any]:
+    """Try on a source everything that the workflow will do with its content, in a process of its own (see `guard`).
+
+    Parameters
+    ----------
+    path, limits, threads
+        As `screen` takes them.
+    scratch : path
+        A file for the trial of the copy. It stays when the video is accepted.
+
+    Returns
+    -------
+    dict
+        ``facts`` as `screen` returns them, of the upright copy, and the columns of ``timestamps`` as lists.
+    """
+    facts, timestamps = screen(path, Limits(*limits), threads)  # type: ignore[arg-type]
+    if "reason" not in facts:
+        try:
+            timestamps = remux(path, timestamps, scratch)
+            first = next(read_frames(scratch, timestamps, threads))
+            facts["height"], facts["width"] = first.planes[0].shape
+            _try_encoder(first, timestamps, layout(scratch), f"{scratch}.mp4")
+        except UserError as error:
+            facts["reason"] = str(error)
+    if "reason" in facts:
+        Path(scratch).unlink(missing_ok=True)
+        timestamps = pd.DataFrame()
+    return {"facts": facts, "timestamps": timestamps.to_dict("list")}
+
+
+def _try_encoder(first: Frame, timestamps: pd.DataFrame, look: Layout, scratch: str) -> None:
+    """Encode a picture at the times that are hardest to store: the first ones, the longest pause, the last ones."""
+    longest = int(np.argmax(np.diff(timestamps["pts"]))) if len(timestamps) > 1 else 0
+    chosen = sorted(
+        {0, 1, longest, longest + 1, len(timestamps) - 2, len(timestamps) - 1} & set(range(len(timestamps)))
+    )
+    try:
+        encode([first.planes] * len(chosen), timestamps.iloc[chosen], look, Encoding(51, "ultrafast"), scratch)
+    except MemoryError:
+        raise
+    except (av.error.FFmpegError, ValueError, OverflowError):
+        raise UserError(
+            "The pictures cannot be stored as H.264 in MP4, because of their form or of a pause between them; export "
+            "the video again."
+        ) from None
+    finally:
+        Path(scratch).unlink(missing_ok=True)
+
+
 def _screen(path: str | Path, limits: Limits, threads: int, facts: dict[str, Any]) -> pd.DataFrame:
     try:
-        size = os.stat(path).st_size
+        status = os.stat(path)
+        with open(path, "rb") if stat.S_ISREG(status.st_mode) else open(os.devnull, "rb"):
+            pass
     except OSError:
         raise UserError("The file cannot be read; check that it exists and that you may read it.") from None
+    size = status.st_size
+    if not stat.S_ISREG(status.st_mode):  # a directory, or a pipe or a device, which may never end
+        raise UserError("The file cannot be read: it is no regular file.")
     if size == 0:
         raise UserError("The file is empty (0 bytes); copy it again.")
     if size > limits.file_bytes:
         raise UserError(f"The file is {size / 1e9:.1f} GB, over the limit screen.max_file_gb.")
-    container, stream = open_video(path, threads)
+    built = structure.check(path, limits.pixels, limits.frames)
+    container, stream = open_video(path, threads, limits.pixels)
     with container:
         _read_header(container, stream, facts)
         _check_size(stream.codec_context.width, stream.codec_context.height, limits)
         stated_s = (container.duration or 0) / av.time_base
         if stated_s > limits.duration_s:
             raise UserError(f"The video lasts {stated_s / 60:.0f} minutes, over screen.max_duration_minutes.")
-        pts = _decode_all(container, stream, limits, facts)
+        expected = built.n_frames.get(stream.id if built.kind == "matroska" else stream.index, 0)
+        pts = _decode_all(container, stream, limits, size, expected, facts)
         time_base = stream.time_base
-        container_name = container.format.name
-    if _cut_short(path, container_name, size):
-        raise UserError("The video ends early: the file is shorter than it says it is; copy it again.")
     assert time_base is not None
     filled = _increasing(pts)
     if filled[0] < 0:
@@ -404,20 +496,37 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
 
 
 def _decode_all(
-    container: InputContainer, stream: VideoStream, limits: Limits, facts: dict[str, Any]
+    container: InputContainer,
+    stream: VideoStream,
+    limits: Limits,
+    file_bytes: int,
+    n_expected: int,
+    facts: dict[str, Any],
 ) -> list[int | None]:
     pts: list[int | None] = []
     dts: list[int | None] = []
-    n_packets = n_damaged = 0
+    promised: set[int | None] = set()
+    n_packets = n_damaged = n_bytes = 0
+    is_clean = False
     size: tuple[int, int] | None = None
     try:
         for packet in container.demux(stream):
+            guard.tick()
             if packet.size > 0:
                 n_packets += 1
+                n_bytes += packet.size
                 dts.append(packet.dts)
+                promised |= set() if packet.is_discard else {packet.pts}
+            if n_bytes > _MOST_REPEATED * file_bytes + _PACKED_BYTES:
+                raise UserError("The file gives the same data over and over, more than it holds; export it again.")
+            if n_packets > 2 * limits.frames:  # two fields may make a frame
+                raise UserError(f"The video has more than {limits.frames} frames, the limit screen.max_frames.")
             try:
                 frames = packet.decode()
+            except MemoryError:
+                raise
             except av.error.FFmpegError:
+                _check_size(stream.codec_context.width, stream.codec_context.height, limits)
                 n_damaged += 1
                 continue
             n_damaged += bool(packet.is_corrupt)
@@ -431,20 +540,40 @@ def _decode_all(
                 if (frame.width, frame.height) != size:
                     raise UserError(f"The size of the picture changes at frame {len(pts)}; cut the video there.")
                 pts.append(frame.pts)
+                # The first frames of a clip that was cut out of a longer one may lack what they refer to.
+                n_damaged += frame.is_corrupt and (is_clean or frame.key_frame)
+                is_clean |= not frame.is_corrupt
             if len(pts) > limits.frames:
                 raise UserError(f"The video has more than {limits.frames} frames, the limit screen.max_frames.")
+    except MemoryError:
+        raise
     except av.error.FFmpegError:
         n_damaged += 1
     facts["n_frames"] = len(pts)
     if not pts:
         raise UserError("The video has no frames that decode.")
+    n_damaged += max(0, n_expected - n_packets) + _n_lost(promised, pts, stream) + (not is_clean)
     if n_damaged:
+        n_packets = max(n_packets, n_expected, n_damaged)
         raise UserError(
             f"The video does not decode: {n_damaged} of its {n_packets} packets are damaged; copy it again."
         )
     # AVI stores when a packet comes, not when its frame is shown, and a decoder's guesses at that go wrong: the
     # frames are shown in order, one whenever a packet comes.
     return dts if container.format.name == "avi" and len(dts) == len(pts) else pts
+
+
+#: Codecs of which each packet shows a frame, so that one without a frame is a loss that the decoder keeps quiet about.
+#: H.264 is not among them, since each of the two fields of a frame may be a packet.
+_ONE_FRAME_A_PACKET = {"hevc", "av1", "prores"}
+
+
+def _n_lost(promised: set[int | None], shown: list[int | None], stream: VideoStream) -> int:
+    """Return how many packets after the first frame have given none, where that can be told from their times."""
+    if stream.codec_context.codec.canonical_name not in _ONE_FRAME_A_PACKET or None in promised or None in shown:
+        return 0
+    first = min(p for p in shown if p is not None)
+    return sum(p is not None and p > first for p in promised - set(shown))
 
 
 def _increasing(pts: list[int | None]) -> list[int]:
@@ -457,59 +586,6 @@ def _increasing(pts: list[int | None]) -> list[int]:
         value = following if p is None else p
         filled.append(value if not filled or value > filled[-1] else filled[-1] + 1)
     return filled
-
-
-def _cut_short(path: str | Path, container: str, size: int) -> bool:
-    """Return whether the outermost boxes of a file reach beyond its end."""
-    with open(path, "rb") as file:
-        if container == "avi":
-            offset = 0
-            while offset + 12 <= size:  # OpenDML files are several RIFF chunks in a row
-                file.seek(offset)
-                name, length = struct.unpack("<4sI", file.read(8))
-                if name != b"RIFF":
-                    return False
-                offset += 8 + length + length % 2
-            return offset > size + 1
-        if container.startswith("matroska"):
-            return _segment_end(file.read(4096)) > size
-        offset = 0
-        while offset + 8 <= size:  # ISO 14496-12, 4.2: boxes of a 32-bit length, 1 for a 64-bit one, 0 for "the rest"
-            file.seek(offset)
-            length, _ = struct.unpack(">I4s", file.read(8))
-            if length == 1:
-                length = struct.unpack(">Q", file.read(8).ljust(8, b"\0"))[0]
-            if length == 0:
-                return False
-            if length < 8:
-                return True
-            offset += length
-        return offset > size
-
-
-def _segment_end(head: bytes) -> int:
-    """Return where the Segment of a Matroska file ends by its own word, 0 when it does not say (RFC 8794, 4)."""
-
-    def number(offset: int, keep_marker: bool) -> tuple[int, int]:
-        length = 9 - head[offset].bit_length()
-        value = int.from_bytes(head[offset : offset + length], "big")
-        return (value if keep_marker else value & ((1 << 7 * length) - 1)), offset + length
-
-    try:
-        offset = 0
-        for wanted in (0x1A45DFA3, 0x18538067):  # the EBML header, then the Segment
-            identifier, offset = number(offset, True)
-            start = offset
-            length, offset = number(offset, False)
-            if identifier != wanted:
-                return 0
-            unknown = length == (1 << 7 * (offset - start)) - 1
-            if wanted == 0x18538067:
-                return 0 if unknown else offset + length
-            offset += length
-    except IndexError:
-        pass
-    return 0
 
 
 # -------------------------------------------------------------------------------------------------- stream copy
@@ -543,6 +619,7 @@ def remux(path: str | Path, timestamps: pd.DataFrame, destination: str | Path) -
     partial = f"{destination}.partial"
     try:
         written = _copy_packets(path, partial)
+        stripping.blank_unneeded(partial)
         listed = _match(written, timestamps)
         os.replace(partial, destination)
     except (av.error.FFmpegError, ValueError):
@@ -561,18 +638,14 @@ def _copy_packets(path: str | Path, partial: str) -> list[tuple[Fraction, int]]:
         copy = output.add_stream_from_template(stream, opaque=True)
         copy.metadata.clear()
         output.metadata.clear()
-        filters = []
         codec = stream.codec_context.codec.canonical_name
-        if codec == "mpeg4":
-            filters.append("mpeg4_unpack_bframes")
-        if codec in _NO_PICTURE_UNITS:
-            filters.append(f"filter_units=remove_types={_NO_PICTURE_UNITS[codec]}")
-        chain = av.bitstream.BitStreamFilterContext(",".join(filters) or "null", stream, copy)
+        chain = av.bitstream.BitStreamFilterContext(stripping.FILTERS.get(codec, "null"), stream, copy)
         copy.codec_context.codec_tag = "\0\0\0\0"  # a tag of the source's container may not exist in Matroska
-        copy.codec_context.extradata = _without_messages(bytes(copy.codec_context.extradata or b""), codec)
+        copy.codec_context.extradata = stripping.strip_header(bytes(copy.codec_context.extradata or b""), codec)
         time_base = stream.time_base
         assert time_base is not None
         for packet in container.demux(stream):
+            guard.tick()
             flush = packet.size == 0
             for unit in chain.filter(None if flush else packet):
                 if unit.pts is None:
@@ -580,8 +653,8 @@ def _copy_packets(path: str | Path, partial: str) -> list[tuple[Fraction, int]]:
                 if unit.pts is None:
                     raise ValueError("a packet has no timestamp")
                 source_times.append(unit.pts * time_base)
-                if codec in _NO_PICTURE_SEGMENTS:
-                    unit = _replace_content(unit, _NO_PICTURE_SEGMENTS[codec](bytes(unit)))
+                # A packet of its own, without the side data that came with this one.
+                unit = _replace_content(unit, stripping.strip_packet(bytes(unit), codec))
                 unit.time_base = time_base
                 unit.stream = copy
                 output.mux(unit)
@@ -591,45 +664,6 @@ def _copy_packets(path: str | Path, partial: str) -> list[tuple[Fraction, int]]:
     if len(times) != len(source_times):
         raise ValueError("the copy lost packets")
     return list(zip(sorted(source_times), sorted(times), strict=True))
-
-
-def _without_messages(header: bytes, codec: str) -> bytes:
-    """Drop from the header of a stream what `_NO_PICTURE_UNITS` and `_NO_PICTURE_SEGMENTS` drop from its packets."""
-    if codec == "mpeg4":
-        return _without_user_data(header)
-    if codec == "hevc":  # with start codes, as `filter_units` gives it; the type is six bits (ITU-T H.265, 7.3.1.2)
-        units = header.split(_START_CODE)
-        dropped = {int(kind) for kind in _NO_PICTURE_UNITS[codec].split("|")}
-        return _START_CODE.join([units[0], *(unit for unit in units[1:] if unit[:1] and unit[0] >> 1 not in dropped)])
-    return header
-
-
-def _without_user_data(content: bytes) -> bytes:
-    """Drop the user data of MPEG-4 part 2 (ISO 14496-2, 6.2.1: start code B2 hex)."""
-    units = content.split(_START_CODE)
-    return _START_CODE.join([units[0], *(unit for unit in units[1:] if not unit.startswith(b"\xb2"))])
-
-
-def _without_comments(content: bytes) -> bytes:
-    """Drop the comments and the application segments of a JPEG picture, such as Exif (ITU-T T.81, table B.1).
-
-    Segments 0 (the fields of an interlaced AVI) and 14 (Adobe's colours) stay: decoders need them.
-    """
-    kept, offset = [content[:2]], 2
-    while offset + 4 <= len(content) and content[offset] == 0xFF and content[offset + 1] != 0xDA:  # start of the scan
-        marker = content[offset + 1]
-        if marker == 0xFF:  # a fill byte
-            offset += 1
-            continue
-        end = offset + 2 + int.from_bytes(content[offset + 2 : offset + 4], "big")
-        if marker != 0xFE and marker not in {*range(0xE1, 0xF0)} - {0xEE}:
-            kept.append(content[offset:end])
-        offset = end
-    return b"".join([*kept, content[offset:]])
-
-
-#: The same as `_NO_PICTURE_UNITS`, for codecs whose packets no filter of FFmpeg takes apart.
-_NO_PICTURE_SEGMENTS = {"mpeg4": _without_user_data, "mjpeg": _without_comments}
 
 
 def _replace_content(packet: "av.Packet[Any]", content: bytes) -> "av.Packet[Any]":

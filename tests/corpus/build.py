@@ -71,12 +71,23 @@ def middle(source: str, face: str, frame: int) -> np.ndarray:
 
 
 def show(source: str, frames: Sequence[int], size: tuple[int, int], place: Place, prefix: str = "") -> Scenes:
-    """Yield frames of a demo clip in a picture of ``size`` (width, height), each placed by ``place(step, frame)``."""
-    faces = truth.of_clip(source)
+    """Yield frames of a demo clip in a picture of ``size`` (width, height), each placed by ``place(step, frame)``.
+
+    ``prefix`` comes before the names of the faces.
+    """
     for step, (frame, picture) in enumerate(read(source, frames)):
-        matrix = place(step, frame)
-        moved = [Face(prefix + face.face, truth.moved(face.box, matrix), face.visible) for face in faces.get(frame, [])]
-        yield Scene(warped(picture, matrix, size), moved)
+        yield placed(source, frame, picture, size, place(step, frame), prefix)
+
+
+def placed(
+    source: str, frame: int, picture: np.ndarray, size: tuple[int, int], matrix: np.ndarray, prefix: str
+) -> Scene:
+    """Return one frame of a demo clip, and its faces, under an affine map."""
+    faces = [
+        Face(prefix + face.face, truth.moved(face.box, matrix), face.visible)
+        for face in truth.of_clip(source).get(frame, [])
+    ]
+    return Scene(warped(picture, matrix, size), faces)
 
 
 def read(source: str, frames: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
@@ -311,7 +322,9 @@ def recrops() -> Scenes:
 @functools.cache
 def empty_park() -> np.ndarray:
     """Return the park without the walker: the median over the clip."""
-    return np.median([picture for _, picture in read(WALK, range(0, 230, 10))], axis=0)
+    pictures = np.array([picture for _, picture in read(WALK, range(0, 230, 10))])
+    pictures.partition(len(pictures) // 2, axis=0)
+    return pictures[len(pictures) // 2]
 
 
 def crossing() -> Scenes:

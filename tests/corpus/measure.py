@@ -202,8 +202,8 @@ def facts(path: Path) -> tuple[int, tuple[int, int]]:
 def of_corpus(corpus: Path, masks: Callable[[str, tuple[int, int]], Masks | None]) -> dict[str, Result]:
     """Measure every clip of the corpus for which ``masks(clip, size)`` returns its masks, and not None."""
     measured = {}
-    for table in sorted((corpus / "truth").glob("*.tsv")):
-        clip = table.stem
+    for clip in pd.read_csv(corpus / "videos.tsv", sep="\t")["video"]:
+        table = corpus / "truth" / f"{clip}.tsv"
         n_frames, size = facts(corpus / f"{clip}.mp4")
         found = masks(clip, size)
         if found is not None:
@@ -246,11 +246,11 @@ def report(measured: dict[str, Result]) -> str:
             f"{result.longest_leak:9}{result.over_masked:13.2f}{result.over_heads:14.2f}"
             f"{f'{result.bare_heads} / {result.heads}':>15}"
         )
-        lines += [f"    {face}: {_spans(frames)}" for face, frames in result.leaks.items()]
+        lines += [f"    {face}: {spans(frames)}" for face, frames in result.leaks.items()]
     return "\n".join(lines)
 
 
-def _spans(frames: Sequence[int]) -> str:
+def spans(frames: Sequence[int]) -> str:
     """Return increasing numbers as spans: 3-7, 9."""
     spans: list[list[int]] = []
     for frame in frames:

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from deidpose import dataset as videos
-from deidpose import faces, tables, video
+from deidpose import faces, sanitizing, tables, video
 
 METHODS = ("blur", "block", "pixelate")
 SOURCES = ("original", *METHODS, "reencode")
@@ -84,7 +84,7 @@ def kept_detail(before: np.ndarray, after: np.ndarray) -> float:
 def test_the_release_holds_exactly_the_files_of_the_contract(results: Path, name: str) -> None:
     expected = {"report.html", "manifest.json", "study/effects.csv", "study/summary.csv"}
     expected |= {f"videos/{name}_{method}{ending}.mp4" for method in METHODS for ending in ("", "_skeleton")}
-    expected |= {f"privacy/{name}_{method}.json" for method in METHODS}
+    expected |= {f"privacy/{name}_{method}.json" for method in METHODS} | {f"privacy/{name}_sanitizing.csv"}
     expected |= {f"keypoints/{name}_{source}.parquet" for source in SOURCES}
     expected |= {f"angles/{name}_{source}.csv" for source in SOURCES}
     expected |= {f"effects/{name}_{method}.csv" for method in (*METHODS, "reencode")}
@@ -180,6 +180,20 @@ def test_the_released_videos_have_one_stream_and_no_tags(results: Path) -> None:
             assert not container.chapters()
 
 
+def test_what_the_source_held_is_counted_and_nothing_of_it_is_left_in_any_file(results: Path, name: str) -> None:
+    table = tables.read(results / f"release/privacy/{name}_sanitizing.csv", "sanitizing")
+    files = {f"{method}{ending}" for method in METHODS for ending in ("", "_skeleton")}
+    assert set(table["file"]) == {"sanitized", *files}
+    identifying = table[table["category"] != ""]
+    assert {letter for letters in identifying["category"] for letter in letters.split()} >= set("ABCMP")
+    assert (identifying["n_before"] > 0).all()
+    assert (identifying["n_after"] == 0).all()
+    proof = json.loads((results / f"restricted/sanitizing/{name}.json").read_text(encoding="utf-8"))
+    assert {found["verdict"] for found in proof["files"].values()} == {"pass"}
+    for path in (results / "release/videos").iterdir():
+        assert sanitizing.violations(path) == []
+
+
 def test_no_picture_of_the_control_is_released(results: Path, name: str) -> None:
     control = (results / f"restricted/control/{name}.mp4").stat()
     released = [path.stat() for path in (results / "release").rglob("*") if path.is_file()]
@@ -241,7 +255,9 @@ def test_every_job_has_a_log_and_a_benchmark(results: Path) -> None:
     assert measured == logs
     assert {log.split("/")[0] for log in logs} >= {
         "screen", "screening", "sanitize", "detect_faces", "track_faces", "draw_review", "anonymize", "reencode",
-        "audit", "estimate_pose", "draw_skeleton", "joint_angles", "compare", "study", "report", "publish",
+        "search_faces", "audit", "estimate_pose", "draw_skeleton", "prove_sanitizing", "joint_angles", "compare",
+        "study", "report", "find_cuts", "list_people", "review_page",
+        "publish",
     }  # fmt: skip
 
 

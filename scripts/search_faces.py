@@ -1,0 +1,23 @@
+"""Every face that CenterFace, which takes no part in masking, finds in one source of one video."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from deidpose import centerface, tables, video
+from deidpose.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    timestamps = tables.read(snakemake.input.timestamps, "timestamps")
+    # The copies keep the exact timestamps of the source; the sanitized original is matched to them.
+    listed = timestamps if snakemake.wildcards.source == "original" else None
+    found = centerface.search(
+        lambda: video.read_frames(snakemake.input.video, listed, snakemake.threads),
+        snakemake.input.centerface,
+        snakemake.params.audit,
+        snakemake.threads,
+    )
+    logging.info("%d faces in %d frames", len(found), found["frame"].nunique())
+    tables.write(found, "detections", snakemake.output.searched)
