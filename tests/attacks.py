@@ -334,10 +334,11 @@ def main() -> None:
             picture = video.to_bgr(view.frame._replace(planes=planes))
             scores.setdefault(name, []).append(watchers.look(picture, view.box))
     print(f"{len(chosen)} faces: found (score 0.5 or more), highest score")
-    print(f"{'':24}" + "".join(f"{name:>16}" for name in NAMES))
+    print(f"{'':24}" + "".join(f"{name:>16}" for name in NAMES) + "   two agree")
     for name, rows in scores.items():
         cells = [(sum(row[of] >= 0.5 for row in rows), max(row[of] for row in rows)) for of in NAMES]
-        print(f"{name:24}" + "".join(f"{found:10}{best:6.2f}" for found, best in cells))
+        agreed = sum(sum(score >= 0.5 for score in row.values()) >= 2 for row in rows)
+        print(f"{name:24}" + "".join(f"{found:10}{best:6.2f}" for found, best in cells) + f"{agreed:12}")
     print(f"\nlikeness of what 60 pictures give back, by cycles across the face ({', '.join(map(str, CYCLES))})")
     few = [view for view in chosen if view.frame.index % 48 == 0]
     for name, method, changed, axis in CASES:

