@@ -15,10 +15,10 @@ from deidpose.video import Frame, to_bgr
 
 #: What a place may be, worst first: a face that may be seen, a mask that may be wrong, and what is worth a look.
 KINDS = (
-    "not_masked", "leak", "not_applied", "residual", "no_head", "unsure", "unsupported", "no_face", "cut"
+    "not_masked", "leak", "not_applied", "residual", "glimpse", "no_head", "unsure", "unsupported", "no_face", "cut"
 )  # fmt: skip
 #: Of these the surest is the worst, of the others the longest.
-_FACE_SEEN = ("not_masked", "leak", "not_applied", "residual")
+_FACE_SEEN = ("not_masked", "leak", "not_applied", "residual", "glimpse")
 _ABOUT_A_MASK = ("no_head", "unsure", "unsupported", "no_face")
 _FINDING = "leak"  # the kind of a finding of the audit that states none
 

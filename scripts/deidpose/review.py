@@ -31,6 +31,7 @@ KINDS: dict[str, Kind] = {
     "leak": Kind("Audit: leak", "The audit found a face that no mask covers.", ("mask", "accept")),
     "not_applied": Kind("Audit: not applied", "The file does not show the mask that was planned.", ("accept",)),
     "residual": Kind("Audit: in a mask", "The audit still found a face inside a mask.", ("accept",)),
+    "glimpse": Kind("Audit: glimpse", "For a moment, one detector was unsure of a face here.", ("mask", "accept")),
     "no_head": Kind("No head placed", "A person is seen and no head: the upper body was masked.", ("mask", "unmask")),
     "unsure": Kind("Unsure", "Masked with a low certainty.", ("unmask", "mask")),
     "unsupported": Kind("No body", "Masked, though no body supports that a face is here.", ("unmask",)),
@@ -163,7 +164,7 @@ def _rows(video: str, place: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _label(action: str, place: Mapping[str, Any]) -> str:
-    if action != "mask" or place["kind"] in ("not_masked", "leak"):
+    if action != "mask" or place["kind"] in ("not_masked", "leak", "glimpse"):
         return ACTIONS[action]
     return _MASK_MORE if place["region"] else _MASK_SOMETHING
 
