@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from hypothesis import strategies as st
 
 from deidpose import skeleton, tables
 
@@ -71,3 +72,16 @@ def together(*people: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat(people)
     table["order"] = table["keypoint"].map(order)
     return table.sort_values(["frame", "person", "order"], ignore_index=True).drop(columns="order")
+
+
+def found(*rows: tuple[float, ...]) -> pd.DataFrame:
+    """Return the table ``detections`` with these rows."""
+    return tables.check(pd.DataFrame(rows, columns=list(tables.TABLES["detections"])), "detections")
+
+
+some_faces = st.lists(
+    st.tuples(
+        st.integers(0, 40), st.floats(0, 600), st.floats(0, 400), st.floats(5, 80), st.floats(5, 80), st.floats(0.3, 1)
+    ),
+    max_size=40,
+)

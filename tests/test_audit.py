@@ -246,9 +246,15 @@ def bare(frames: list[int]) -> pd.DataFrame:
         ({"searched_delivered": boxes([9], (300, 80, 30, 40), 0.79)}, "review", "CenterFace in the masked video"),
         ({"searched_delivered": boxes([9], (300, 80, 30, 40), 0.8)}, "fail", "at one place in 1 of them"),
         ({"searched_delivered": boxes([9, 10, 11], (300, 80, 30, 40), 0.5)}, "fail", "CenterFace in the masked video"),
+        # Glimpses: brief, unsure, of one alone, and nobody's face before or after.
+        ({"searched": boxes([9], (300, 80, 30, 40), 0.69)}, "pass", "but for 1 glimpse that may be none."),
+        ({"searched": boxes([9], (300, 80, 30, 40), 0.7)}, "review", "CenterFace"),
+        ({"searched_delivered": boxes([9], (300, 80, 30, 40), 0.69)}, "pass", "but for 1 glimpse"),
+        ({"heads": headed([9], (290, 70, 50, 50))}, "pass", "but for 1 glimpse"),
+        ({"faces": bare([5]), "detections": boxes(range(N), score=0.6)}, "review", "in 1 frame,"),
         # ... and inside them.
         ({"searched_delivered": boxes([9, 10], score=0.7)}, "pass", ""),
-        ({"searched_delivered": boxes([9, 10, 11], score=0.5)}, "review", "through a mask in 3 frames"),
+        ({"searched_delivered": boxes([9, 10, 11], score=0.7)}, "review", "through a mask in 3 frames"),
         ({"searched_delivered": boxes([9], score=0.8)}, "review", "the masks are too weak"),
         # What the pixels say.
         ({"comparison": APPLIED._replace(n_frames=N - 1)}, "fail", "not as many frames"),
