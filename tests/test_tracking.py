@@ -239,6 +239,35 @@ def test_a_bare_chest_is_no_face_for_it_is_larger_than_its_head() -> None:
     assert review.loc[0, ["first_frame", "last_frame"]].tolist() == [0, 19]
 
 
+def kicking(frames: range) -> pd.DataFrame:
+    """Return somebody whose left knee swings to and fro."""
+    table = body(frames, 300, 240)
+    knee = table["keypoint"] == "LKnee"
+    table.loc[knee, "x_px"] += 40 * np.sin(table.loc[knee, "frame"] / 5)
+    return table
+
+
+def test_what_keeps_to_a_swinging_knee_is_no_face_and_listed() -> None:
+    people = kicking(range(60))
+    knees = people.loc[people["keypoint"] == "LKnee", ["x_px", "y_px"]].to_numpy()
+    at_knee = [(frame, x - 10, y - 12, 20, 24, 0.8) for frame, (x, y) in enumerate(knees)]
+    faces, review = track(found(*at_knee), people)
+    assert (faces["origin"] == "pose").all()
+    assert review.loc[0, ["kind", "first_frame", "last_frame"]].tolist() == ["not_masked", 0, 59]
+    assert "knee" in review.loc[0, "reason"]
+
+
+def test_a_face_that_a_knee_swings_past_or_that_the_detector_is_sure_of_is_masked() -> None:
+    people = kicking(range(60))
+    knees = people.loc[people["keypoint"] == "LKnee", ["x_px", "y_px"]].to_numpy()
+    still = [(frame, 305, 278, 20, 24, 0.8) for frame in range(60)]
+    sure = [(frame, x - 10, y - 12, 20, 24, 0.92) for frame, (x, y) in enumerate(knees)]
+    for rows in (still, sure):
+        faces, _ = track(found(*rows), people)
+        for frame, x, y, width, height, _ in rows:
+            assert masked(faces, frame, (x, y, width, height))
+
+
 def test_a_large_spot_on_a_body_whose_head_is_not_placed_is_masked() -> None:
     rows = [(frame, 270, 225, 60, 50, 0.8) for frame in range(20)]
     legs = body(range(60), 300, 240, unseen=(*HEAD, "Neck", "LShoulder", "RShoulder", "LElbow", "RElbow"))

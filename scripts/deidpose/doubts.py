@@ -18,6 +18,7 @@ _LONG_WITHOUT_FACE_S = 1.0
 #: Reasons by kind and case.
 REASONS = {
     "pattern": "looks like a face on a body, but larger than the head of that body: not masked",
+    "leg": "looks like a face, but keeps to somebody's knee or foot: not masked",
     "glimpse": "large, briefly like a face to the detector, and no body there: not masked",
     "back": "a head seen from behind, its face not seen nearby in time: not masked",
     "phantom": "a skeleton inside the body of somebody else, and no face is ever detected on it: not masked",

@@ -28,6 +28,11 @@ _LARGE_PX = 80.0
 #: A face-like spot on a body, larger than the head of that body, is masked only when the detector is this sure: it
 #: would be a face much nearer to the camera, which detectors do not doubt. A bare chest is less.
 _SURE_ON_BODY = 0.9
+#: A face-like spot is a knee or a foot when it keeps this close to that keypoint, in head heights, in this share of
+#: its frames and in so many of them at least.
+_AT_A_LEG = 0.6
+_STAYS = 0.7
+_OFTEN = 5
 #: A face is not larger than this many times the head that it belongs to, and not smaller than ...
 _LARGEST_FACE_OVER_HEAD = 1.3
 _SMALLEST_FACE_OVER_HEAD = 0.25
@@ -98,10 +103,8 @@ def track_faces(
     owner = owners(detections, paths)
     phantoms = _phantoms(keypoints, every, set(paths) - set(owner.tolist()))
     tracks = join(link(detections, owner, shots, min(max_gap, SHORT_GAP)), shots, max_gap)
-    doubts_of = [
-        "pattern" if _contradicted(track, keypoints, paths) else "glimpse" if _glimpse(track, settings) else ""
-        for track in tracks
-    ]
+    bodies = _bodies(keypoints, paths, phantoms)
+    doubts_of = [_pattern(track, bodies) or ("glimpse" if _glimpse(track, settings) else "") for track in tracks]
     faces = []
     for track in (track for track, case in zip(tracks, doubts_of, strict=True) if not case):
         # Unsure: masked where it was seen, for it may be a face, and not between or beyond. Without a body that is
@@ -275,31 +278,60 @@ def _glimpse(track: Track, settings: Mapping[str, Any]) -> bool:
     return bool(track.person < 0 and unsure and np.median(track.boxes[:, 2:].max(axis=1)) >= _LARGE_PX)
 
 
-def _contradicted(track: Track, keypoints: pd.DataFrame, paths: Mapping[int, Track]) -> bool:
-    """Return whether a track is a pattern on a body: too large for the heads of all those whom it lies on."""
-    if track.person >= 0 or track.scores.max() >= _SURE_ON_BODY or not paths:
-        return False
-    rows = keypoints[keypoints["keypoint"].isin(_BELOW_THE_HEAD) & keypoints["frame"].isin(track.frames)]
-    bodies = (
-        rows.groupby(["frame", "person"])[["x_px", "y_px"]].agg(["min", "max"]).dropna().reset_index().to_numpy(float)
-    )
-    face, body = same_frame(track.frames, bodies[:, 0].astype(int))
+class _Bodies(NamedTuple):
+    """Everyone in every frame, by frame, in pixels.
+
+    ``frames`` (n,); ``low`` and ``high`` (n, 2), the box below the head; ``legs`` (n, 8, 2), keypoints; ``head`` (n,),
+    the height of the head, infinite where it is not placed.
+    """
+
+    frames: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    legs: np.ndarray
+    head: np.ndarray
+
+
+def _bodies(keypoints: pd.DataFrame, paths: Mapping[int, Track], phantoms: Collection[int]) -> _Bodies:
+    frames, people, body = placing.as_array(keypoints)
+    head = np.full(len(frames), np.inf)
+    for person, path in paths.items():
+        _, mine, theirs = np.intersect1d(np.where(people == person, frames, -1), path.frames, return_indices=True)
+        head[mine] = path.boxes[theirs, 2] / placing.ROOM
+    below, legs = (body[:, [skeleton.INDEX[name] for name in names], :2] for names in (_BELOW_THE_HEAD, _LEGS))
+    low, high = np.fmin.reduce(below, axis=1), np.fmax.reduce(below, axis=1)
+    order = np.argsort(frames, kind="stable")
+    order = order[~np.isin(people[order], list(phantoms))]
+    return _Bodies(*(values[order] for values in (frames, low, high, legs, head)))
+
+
+def _pattern(track: Track, bodies: _Bodies) -> str:
+    """Return "pattern" or "leg" for a track that is no face but something on a body, else nothing.
+
+    A pattern is too large for the heads of all those on whom it lies. What stays on one spot of a leg however that
+    moves is a knee or a foot.
+    """
+    if track.person >= 0 or track.scores.max() >= _SURE_ON_BODY:
+        return ""
+    start, end = np.searchsorted(bodies.frames, [track.frames[0], track.frames[-1] + 1])
+    face, body = same_frame(track.frames, bodies.frames[start:end])
+    body = body + start
     centre = (track.boxes[:, :2] + track.boxes[:, 2:] / 2)[face]
-    low, high = bodies[body][:, [2, 4]], bodies[body][:, [3, 5]]
-    on = ((centre >= low) & (centre <= high)).all(axis=1)
-    face, people = face[on], bodies[body][on, 1].astype(int)
+    on = ((centre >= bodies.low[body]) & (centre <= bodies.high[body])).all(axis=1)
     largest = np.zeros(len(track.frames))
-    for index, person in zip(face, people, strict=True):
-        path = paths.get(int(person))
-        at = -1 if path is None else int(np.searchsorted(path.frames, track.frames[index]))
-        placed = path is not None and at < len(path.frames) and path.frames[at] == track.frames[index]
-        head = path.boxes[at, 2] / placing.ROOM if path is not None and placed else np.inf
-        largest[index] = max(largest[index], head)
+    np.maximum.at(largest, face[on], bodies.head[body[on]])
     too_large = (largest > 0) & (track.boxes[:, 2:].max(axis=1) > largest * _LARGEST_FACE_OVER_HEAD)
-    return bool(too_large.mean() > 0.5)
+    if too_large.mean() > 0.5:
+        return "pattern"
+    away = np.hypot(*np.moveaxis(bodies.legs[body] - centre[:, None], -1, 0))
+    close = (np.fmin.reduce(away, axis=1) < _AT_A_LEG * bodies.head[body]) & np.isfinite(bodies.head[body])
+    at_a_leg = np.zeros(len(track.frames), bool)
+    at_a_leg[face[close]] = True
+    return "leg" if at_a_leg.mean() >= _STAYS and len(track.frames) >= _OFTEN else ""
 
 
 _BELOW_THE_HEAD = ("Neck", "LShoulder", "RShoulder", "LHip", "RHip", "LKnee", "RKnee", "LAnkle", "RAnkle")
+_LEGS = ("LKnee", "RKnee", "LAnkle", "RAnkle", "LHeel", "RHeel", "LBigToe", "RBigToe")
 
 
 # ---------------------------------------------------------------------------------------------------------- tables
