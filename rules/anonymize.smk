@@ -89,6 +89,7 @@ rule audit:
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
         screening=f"{RESTRICTED}/screened/{{video}}.tsv",
         faces=f"{RESTRICTED}/faces/{{video}}.parquet",
+        review=f"{RESTRICTED}/review/{{video}}.csv",
         heads=f"{RESTRICTED}/heads/{{video}}.parquet",
         detections=f"{RESTRICTED}/detections/{{video}}.parquet",
         searched_original=f"{RESTRICTED}/searched/{{video}}_original.parquet",

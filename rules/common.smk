@@ -31,10 +31,6 @@ try:
     )
     TOKENS = dataset.tokens(VIDEOS, config["dataset"], config["videos"])
     CORRECTIONS = corrections.read(config["corrections"], VIDEOS)
-    # What does not fit a video is told at once where the videos are known, and else behind the checkpoint.
-    corrections.usable(
-        CORRECTIONS, resources.read_screening(f"{RESULTS}/restricted/screening.tsv")
-    )
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -46,6 +42,9 @@ BENCHMARKS = f"{RESULTS}/benchmarks"
 CONTROL = "reencode"
 METHODS = config["methods"]
 POSE_MODELS = BACKENDS[config["pose"]["backend"]]
+
+# Who is left visible, by the tokens of the table of videos.
+VISIBLE = {video: named.visible for video, named in TOKENS.items() if named.visible}
 
 # What a reader of the release may know of the settings: all but the paths.
 SETTINGS = {

@@ -38,6 +38,7 @@ rule publish:
         settings=SETTINGS,
         models=MODELS,
         corrections=corrections.released(CORRECTIONS),
+        visible=VISIBLE,
         excluded=corrections.excluded(CORRECTIONS),
         code=code("publish"),
     script:

@@ -75,9 +75,7 @@ rule review_page:
     params:
         corrections=corrections.released(CORRECTIONS),
         excluded=corrections.excluded(CORRECTIONS),
-        visible={
-            video: named.visible for video, named in TOKENS.items() if named.visible
-        },
+        visible=VISIBLE,
         code=code("review_page"),
     script:
         "../scripts/review_page.py"

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import audit, comparison, people, tables, video
+from deidpose import audit, comparison, doubts, people, tables, video
 from deidpose.jobs import job
 from deidpose.provenance import file_sha256
 
@@ -38,6 +38,7 @@ with job(snakemake.log[0]):
         snakemake.params.audit,
         snakemake.params.accepted,
         persons,
+        doubts.unplaced(tables.read(snakemake.input.review, "review")),
     )
     logging.info("%s. %s", found["verdict"], found["reason"])
     verdict = {

@@ -24,6 +24,7 @@ with job(snakemake.log[0]):
         {
             "settings": snakemake.params.settings,
             "corrections": snakemake.params.corrections,
+            "left_visible": snakemake.params.visible,
             "models": snakemake.params.models,
             "versions": provenance.versions(),
         },

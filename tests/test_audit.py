@@ -92,10 +92,11 @@ def test_unsure_boxes_of_yunet_are_no_evidence() -> None:
     assert judged(detections=boxes(range(N), score=0.59))["n_face_frames"] == 0
 
 
-def test_heads_from_behind_and_heads_that_are_guessed_show_no_face() -> None:
+def test_heads_from_behind_show_no_face_but_guessed_ones_do() -> None:
     far = (300.0, 200.0, 50.0, 50.0)
-    for heads in (headed(range(N), far, back=True), headed(range(N), far, by="neck"), headed(range(N), far, by="body")):
-        assert judged(heads=heads)["n_face_frames"] == N
+    assert judged(heads=headed(range(N), far, back=True))["n_face_frames"] == N
+    for by in ("neck", "body"):
+        assert judged(heads=headed(range(N), far, by=by))["n_leaked_face_frames"] == N
     nowhere = headed(range(N), (np.nan,) * 4, by="nothing")
     assert judged(heads=nowhere)["n_face_frames"] == N
 
@@ -224,6 +225,9 @@ def test_lists_are_cut_and_counts_are_not() -> None:
 # --------------------------------------------------------------------------------------------------------- verdicts
 
 
+EVERYWHERE = {"first_frame": 0, "last_frame": N - 1, **dict.fromkeys(BOX)}
+
+
 def bare(frames: list[int]) -> pd.DataFrame:
     return masked([frame for frame in range(N) if frame not in frames])
 
@@ -232,7 +236,10 @@ def bare(frames: list[int]) -> pd.DataFrame:
     ("changes", "verdict", "said"),
     [
         ({}, "pass", "No face that was found in the original is left uncovered."),
-        ({"detections": NOTHING}, "pass", "No face was found in the original."),
+        ({"detections": NOTHING}, "review", "No face was found in the original"),
+        ({"detections": NOTHING, "accepted": [EVERYWHERE]}, "pass", "No face was found in the original"),
+        ({"n_unplaced": 3}, "review", "In 3 frames somebody is seen whose head could not be placed"),
+        ({"n_unplaced": 3, "accepted": [EVERYWHERE]}, "pass", "No face that was found in the original is left"),
         ({"faces": bare([5, 6])}, "review", "in 2 frames, found by YuNet with a score of up to 0.80"),
         ({"faces": bare([5])}, "review", "in 1 frame,"),
         # Three in a row: of both detectors, of a detector and the skeleton, or of a sure one.
@@ -284,9 +291,9 @@ def test_faces_seen_through_masks_are_counted_and_told_from_those_outside() -> N
     assert found["n_face_frames"] == found["n_covered"] == N  # the original shows no face there
 
 
-def test_a_video_without_frames_masked_and_without_faces_passes_with_nothing_to_say_about_rates() -> None:
+def test_a_video_without_frames_masked_and_without_faces_has_nothing_to_say_about_rates() -> None:
     found = judged(detections=NOTHING, faces=masked([]))
-    assert found["verdict"] == "pass"
+    assert found["verdict"] == "review"
     assert found["share_covered"] is found["leak_rate_upper_95"] is found["track_leak_rate_upper_95"] is None
 
 

@@ -156,21 +156,30 @@ def test_by_default_everybody_is_masked() -> None:
 
 def test_the_masks_of_a_person_are_taken_away_and_nobody_elses() -> None:
     faces = masks((0, 0, 0, 0, 20, 20), (0, 1, 100, 0, 20, 20), (1, 0, 0, 0, 20, 20), (1, -1, 300, 0, 20, 20))
-    after = people.leave_visible(faces, heads(), [0])
+    own = heads((0, 0, 0, 0, 20, 20), (0, 1, 100, 0, 20, 20), (1, 0, 0, 0, 20, 20))
+    after = people.leave_visible(faces, own, [0])
     assert after["person"].tolist() == [1, -1]
-    assert len(people.leave_visible(faces, heads(), [0, 1])) == 1
+    assert len(people.leave_visible(faces, own, [0, 1])) == 1
+
+
+def test_a_mask_that_is_not_on_the_head_of_its_person_in_that_frame_stays() -> None:
+    faces = masks((0, 0, 0, 0, 20, 20), (1, 0, 300, 0, 20, 20), (2, 0, 0, 0, 20, 20))
+    after = people.leave_visible(faces, heads((0, 0, 0, 0, 20, 20), (1, 0, 0, 0, 20, 20)), [0])
+    assert after["frame"].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize("other", [1, -1])
 def test_a_mask_that_touches_anybody_elses_stays_in_that_frame(other: int) -> None:
     faces = masks((0, 0, 0, 0, 20, 20), (0, other, 19, 19, 20, 20), (1, 0, 0, 0, 20, 20), (1, other, 21, 0, 20, 20))
-    after = people.leave_visible(faces, heads(), [0])
+    after = people.leave_visible(faces, heads((0, 0, 0, 0, 20, 20), (1, 0, 0, 0, 20, 20)), [0])
     assert after["frame"].tolist() == [0, 0, 1]
 
 
 def test_a_mask_that_touches_the_head_of_somebody_who_has_no_mask_stays() -> None:
     faces = masks((0, 0, 0, 0, 20, 20), (1, 0, 0, 0, 20, 20))
-    after = people.leave_visible(faces, heads((0, 0, 0, 0, 20, 20), (0, 1, 10, 10, 20, 20), (1, 1, 50, 50, 9, 9)), [0])
+    after = people.leave_visible(
+        faces, heads(*((f, 0, 0, 0, 20, 20) for f in (0, 1)), (0, 1, 10, 10, 20, 20), (1, 1, 50, 50, 9, 9)), [0]
+    )
     assert after["frame"].tolist() == [0]
 
 

@@ -65,6 +65,7 @@ def audit(
     settings: Mapping[str, Any],
     accepted: Sequence[Mapping[str, Any]] = (),
     visible: Sequence[int] = (),
+    n_unplaced: int = 0,
 ) -> dict[str, Any]:
     """Compare what was found in a video with what was masked, and judge the delivered file.
 
@@ -92,6 +93,8 @@ def audit(
     visible : sequence of int
         People (of the table ``heads``) who are to be left visible. What is found within their heads is counted by
         itself, and is no leak.
+    n_unplaced : int
+        Frames in which somebody is seen whose head cannot be placed, see `doubts.unplaced`.
 
     Returns
     -------
@@ -111,7 +114,7 @@ def audit(
     found["track"] = link(found, _frames(_TRACK_GAP_S, times))
     leaked = found[~found["hidden"]]
     under = share_under_masks(_resized(shown, 0.5), faces, size, shape)
-    outside, inside = shown[under < ENOUGH], shown[under >= ENOUGH]
+    outside, inside = shown[~(under >= ENOUGH)], shown[under >= ENOUGH]
 
     silent = _frames(_SILENT_S, times)
     findings = [
@@ -126,7 +129,13 @@ def audit(
         finding["accepted"] = any(_lies_in(finding, region, size) for region in accepted)
     complete = comparison.n_frames == len(times)
     through = len(inside) / len(faces) if len(faces) else 0.0
-    verdict, reason = judge(findings, complete, comparison.n_unlike, len(found), settings["sustained_frames"], through)
+    looked = any(
+        region["x_px"] is None and region["first_frame"] == 0 and region["last_frame"] >= len(times) - 1
+        for region in accepted
+    )
+    verdict, reason = judge(
+        findings, complete, comparison.n_unlike, len(found), settings["sustained_frames"], through, n_unplaced, looked
+    )
     n_accepted = sum(finding["accepted"] for finding in findings)
     if n_accepted:
         reason += f" A reviewer has accepted {_count(n_accepted, 'finding')}."
@@ -181,14 +190,17 @@ def judge(
     n_face_frames: int,
     sustained: int,
     through: float = 0.0,
+    n_unplaced: int = 0,
+    looked: bool = False,
 ) -> tuple[str, str]:
     """Return the verdict and its reason.
 
     ``fail``: the file has not the frames of its source or does not show them; a mask is not there; an uncovered face
     is found in ``sustained`` frames in a row at one place, not by the skeleton alone nor by YuNet alone with less than
     0.9; or CenterFace is sure of one (0.8) in the delivered file. ``review``: all other leaks but glimpses, and faces
-    that CenterFace sees through a mask for as long (with 0.65), as surely, or in one mask of ten. ``pass``: none of
-    these. What a reviewer has accepted counts for nothing but the first two.
+    that CenterFace sees through a mask for as long (with 0.65), as surely, or in one mask of ten; and where nothing was
+    found, or the head of somebody who is seen could not be placed, unless a reviewer has accepted the whole video.
+    ``pass``: none of these. What a reviewer has accepted counts for nothing but the first three.
 
     Parameters
     ----------
@@ -204,16 +216,20 @@ def judge(
         ``audit.sustained_frames`` of the configuration.
     through : float
         Share of the masks in which CenterFace sees a face in the delivered file.
+    n_unplaced : int
+        Frames in which somebody is seen whose head cannot be placed.
+    looked : bool
+        Whether a reviewer has accepted the whole picture in all frames.
     """
     if not complete:
         return "fail", "The masked file has not as many frames as its source."
     if n_unlike:
         return "fail", f"In {_count(n_unlike, 'frame')} the masked file does not show its source."
     open_findings = [finding for finding in findings if not finding["accepted"]]
-    leaks, not_applied, residual = (
-        [finding for finding in open_findings if finding["kind"] == kind]
-        for kind in ("leak", "not_applied", "residual")
+    leaks, residual = (
+        [finding for finding in open_findings if finding["kind"] == kind] for kind in ("leak", "residual")
     )
+    not_applied = [finding for finding in findings if finding["kind"] == "not_applied"]
     lasting = [leak for leak in leaks if leak["n_frames"] >= sustained and _is_confirmed(leak)]
     sure = [leak for leak in leaks if leak["score_delivered"] >= _SURE_SCORE]
     weak = [
@@ -239,8 +255,13 @@ def judge(
     if weak:
         seen = _count(_span(weak), "frame")
         return "review", f"A face is still seen through a mask in {seen}: the masks are too weak."
+    if n_unplaced and not looked:
+        seen = _count(n_unplaced, "frame")
+        return "review", f"In {seen} somebody is seen whose head could not be placed, and nothing of them is masked."
     if not n_face_frames:
-        return "pass", "No face was found in the original."
+        return (
+            "pass" if looked else "review"
+        ), "No face was found in the original: a person must see that there is none."
     n_glimpses = sum(finding["kind"] == "glimpse" for finding in open_findings)
     but = f", but for {_count(n_glimpses, 'glimpse')} that may be none" if n_glimpses else ""
     return "pass", f"No face that was found in the original is left uncovered{but}."
@@ -354,7 +375,7 @@ def _by_face(evidence: pd.DataFrame) -> pd.DataFrame:
 
 def _faces_of_heads(heads: pd.DataFrame) -> pd.DataFrame:
     """Return where the skeleton sees a face: the middle of every head that is placed and not seen from behind."""
-    rows = heads[(heads["placed_by"] == "head") & ~heads["from_behind"]]
+    rows = heads[~heads["from_behind"]]
     return _resized(rows, _FACE_OF_HEAD).assign(source=SKELETON)
 
 
@@ -365,19 +386,28 @@ def _resized(table: pd.DataFrame, factor: float) -> pd.DataFrame:
 
 
 def _is_of(found: pd.DataFrame, heads: pd.DataFrame, people: Sequence[int]) -> np.ndarray:
-    """Return whether each box is of the head of one of these people and not nearer to somebody else's, shape (n,)."""
+    """Return whether each box is of the head of one of these people and not nearer to somebody else's, shape (n,).
+
+    Of several that one detector has found at one head, the nearest to its middle.
+    """
     excused = np.array(found["person"].isin(people))
     if not people:
         return excused
     by_frame = {int(str(frame)): rows for frame, rows in heads.dropna(subset=BOX).groupby("frame")}
     centres = found[["x_px", "y_px"]].to_numpy(float) + found[["width_px", "height_px"]].to_numpy(float) / 2
-    for row, (frame, person) in enumerate(zip(found["frame"], found["person"], strict=True)):
+    # By frame, person and source, the box nearest to the middle of their head: a person has one face.
+    closest: dict[tuple[int, int, str], tuple[float, int]] = {}
+    for row, (frame, person, source) in enumerate(zip(found["frame"], found["person"], found["source"], strict=True)):
         if person >= 0 or frame not in by_frame:
             continue
         boxes = by_frame[frame][BOX].to_numpy(float)
         away = np.abs((centres[row] - boxes[:, :2] - boxes[:, 2:4] / 2) / (boxes[:, 2:4] / 2)).max(axis=1)
         nearest = int(away.argmin())
-        excused[row] = away[nearest] <= 1 and by_frame[frame]["person"].iloc[nearest] in people
+        whose = int(by_frame[frame]["person"].iloc[nearest])
+        if away[nearest] <= 1 and whose in people:
+            key, here = (frame, whose, source), (float(away[nearest]), row)
+            closest[key] = min(closest.get(key, here), here)
+    excused[[row for _, row in closest.values()]] = True
     return excused
 
 

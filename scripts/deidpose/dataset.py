@@ -55,11 +55,6 @@ class Tokens(NamedTuple):
     patient: str
     visible: tuple[str, ...]
 
-    @property
-    def persons(self) -> list[int]:
-        """The numbers of those who stay visible; `track_faces` fails where a token is not that person's."""
-        return [int(token.partition("-")[0]) for token in self.visible]
-
 
 def scan(
     dataset: str | Path, videos_table: str | Path | None, secret: bytes, skip: Iterable[str | Path] = ()

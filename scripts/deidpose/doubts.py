@@ -82,6 +82,13 @@ def doubts(
     return tables.check(pd.concat([tables.empty("review"), *(rows for rows in listed if len(rows))]), "review")
 
 
+def unplaced(review: pd.DataFrame) -> int:
+    """Return in how many frames, by the table ``review``, somebody is seen whose head could not be placed."""
+    rows = review[review["reason"] == REASONS["nothing"]]
+    spans = rows[["first_frame", "last_frame"]].to_numpy(int).tolist()
+    return len({frame for first, last in spans for frame in range(first, last + 1)})
+
+
 def _is_unsure(rows: pd.DataFrame, track_score: float) -> bool:
     return bool((rows["origin"] == "detected").any() and rows["score"].max() < track_score)
 

@@ -137,8 +137,9 @@ def named(people: pd.DataFrame, tokens: Sequence[str], column: str) -> list[int]
 def leave_visible(faces: pd.DataFrame, heads: pd.DataFrame, persons: Collection[int]) -> pd.DataFrame:
     """Take away the masks of people who are to be left visible, as far as nobody else is uncovered by it.
 
-    A mask stays when it is nobody's in particular (person -1), when a person has drawn it (origin manual), and when it
-    touches, in the same frame, the mask or the head of anybody else.
+    A mask goes only in frames in which its middle is in the head of that person. It stays when it is nobody's in
+    particular (person -1), when a person has drawn it (origin manual), and when it touches, in the same frame, the mask
+    or the head of anybody else.
 
     Parameters
     ----------
@@ -158,7 +159,7 @@ def leave_visible(faces: pd.DataFrame, heads: pd.DataFrame, persons: Collection[
     if not chosen:
         return faces
     faces = faces.reset_index(drop=True)
-    theirs = faces["person"].isin(chosen) & (faces["origin"] != "manual")
+    theirs = faces["person"].isin(chosen) & (faces["origin"] != "manual") & _on_own_head(faces, heads)
     candidates = faces.loc[theirs, ["frame", *_BOX]].rename_axis("row").reset_index()
     others = pd.concat(
         [faces.loc[~theirs, ["frame", *_BOX]], heads.loc[~heads["person"].isin(chosen), ["frame", *_BOX]]]
@@ -167,6 +168,15 @@ def leave_visible(faces: pd.DataFrame, heads: pd.DataFrame, persons: Collection[
     mine, other = pairs[_BOX].to_numpy(float), pairs[[f"{column}_other" for column in _BOX]].to_numpy(float)
     removed = theirs & ~faces.index.isin(pairs.loc[_touching(mine, other), "row"])
     return faces[~removed].reset_index(drop=True)
+
+
+def _on_own_head(faces: pd.DataFrame, heads: pd.DataFrame) -> np.ndarray:
+    """Return whether the middle of each mask is in the head of its person in that frame, shape (n,)."""
+    own = heads.drop_duplicates(["frame", "person"])[["frame", "person", *_BOX]]
+    both = faces[["frame", "person", *_BOX]].merge(own, on=["frame", "person"], how="left", suffixes=("", "_head"))
+    mask, head = both[_BOX].to_numpy(float), both[[f"{column}_head" for column in _BOX]].to_numpy(float)
+    centre = mask[:, :2] + mask[:, 2:] / 2
+    return np.asarray(((centre >= head[:, :2]) & (centre <= head[:, :2] + head[:, 2:])).all(axis=1))
 
 
 def _touching(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ class Kind(NamedTuple):
 KINDS: dict[str, Kind] = {
     "not_masked": Kind("Not masked", "The face detector saw something here that was not masked.", ("mask",)),
     "leak": Kind("Audit: leak", "The audit found a face that no mask covers.", ("mask", "accept")),
-    "not_applied": Kind("Audit: not applied", "The file does not show the mask that was planned.", ("accept",)),
+    "not_applied": Kind("Audit: not applied", "The file does not show the mask that was planned.", ()),
     "residual": Kind("Audit: in a mask", "The audit still found a face inside a mask.", ("accept",)),
     "glimpse": Kind("Audit: glimpse", "For a moment, one detector was unsure of a face here.", ("mask", "accept")),
     "no_head": Kind("No head placed", "A person is seen and no head: the upper body was masked.", ("mask", "unmask")),
