@@ -31,6 +31,10 @@ try:
     )
     TOKENS = dataset.tokens(VIDEOS, config["dataset"], config["videos"])
     CORRECTIONS = corrections.read(config["corrections"], VIDEOS)
+    # What does not fit a video is told at once where the videos are known, and else behind the checkpoint.
+    corrections.usable(
+        CORRECTIONS, resources.read_screening(f"{RESULTS}/restricted/screening.tsv")
+    )
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
