@@ -15,8 +15,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from deidpose import tables
-from deidpose.errors import UserError
-from deidpose.skeleton import BODY_25, INDEX
+from deidpose.keypoints import poses
+from deidpose.skeleton import INDEX
+
+
+#: The joint angles, left knee and left elbow first, here and in every summary: they were the two angles of the
+#: one-video prototype that this workflow replaces.
+JOINTS: tuple[str, ...] = (
+    "left_knee", "left_elbow", "right_knee", "right_elbow", "left_hip", "right_hip", "left_ankle", "right_ankle",
+    "left_shoulder", "right_shoulder", "left_wrist", "right_wrist",
+)  # fmt: skip
+
+#: The segment angles, against the horizontal.
+SEGMENTS: tuple[str, ...] = (
+    "trunk", "pelvis", "shoulders", "head", "left_thigh", "right_thigh", "left_shank", "right_shank", "left_foot",
+    "right_foot", "left_arm", "right_arm", "left_forearm", "right_forearm", "left_hand", "right_hand",
+)  # fmt: skip
 
 
 class Angle(NamedTuple):
@@ -48,46 +62,6 @@ ANGLES: dict[str, Angle] = {
     "left_shoulder": Angle(("LShoulder", "LElbow"), _TRUNK, 0.0, 1.0),
     "right_shoulder": Angle(("RShoulder", "RElbow"), _TRUNK, 0.0, 1.0),
 }
-
-
-class Poses(NamedTuple):
-    """A keypoints table as arrays, one row for each frame and person, in that order."""
-
-    frame: NDArray[np.int64]  # shape (n,)
-    time_s: NDArray[np.float64]  # shape (n,), s
-    person: NDArray[np.int64]  # shape (n,)
-    position: NDArray[np.float64]  # shape (n, 25, 2), px; NaN where a keypoint is not seen
-    confidence: NDArray[np.float64]  # shape (n, 25), 0..1; NaN where the table has no such keypoint
-
-
-def poses(keypoints: pd.DataFrame) -> Poses:
-    """Turn the long table ``keypoints`` into arrays.
-
-    Raises
-    ------
-    UserError
-        A keypoint is not one of BODY_25, or stands in the table twice for the same frame and person.
-    """
-    column = pd.Index(BODY_25).get_indexer(pd.Index(keypoints["keypoint"]))
-    if (column < 0).any():
-        raise UserError("The keypoints table holds a keypoint that is not one of BODY_25; run the pose step again.")
-    ordered = keypoints[["frame", "person", "time_s"]].drop_duplicates(["frame", "person"])
-    ordered = ordered.sort_values(["frame", "person"])
-    rows = pd.MultiIndex.from_frame(ordered[["frame", "person"]])
-    row = rows.get_indexer(pd.MultiIndex.from_frame(keypoints[["frame", "person"]]))
-    if len(np.unique(row * len(BODY_25) + column)) < len(keypoints):
-        raise UserError("The keypoints table holds a keypoint twice for one frame and person; run the pose step again.")
-    position = np.full((len(rows), len(BODY_25), 2), np.nan)
-    position[row, column] = keypoints[["x_px", "y_px"]].to_numpy(dtype=float)
-    confidence = np.full((len(rows), len(BODY_25)), np.nan)
-    confidence[row, column] = keypoints["confidence"].to_numpy(dtype=float)
-    return Poses(
-        ordered["frame"].to_numpy(dtype=np.int64),
-        ordered["time_s"].to_numpy(dtype=float),
-        ordered["person"].to_numpy(dtype=np.int64),
-        position,
-        confidence,
-    )
 
 
 def degrees(position: NDArray[np.float64], angle: Angle) -> NDArray[np.float64]:

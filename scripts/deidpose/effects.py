@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from deidpose import tables
-from deidpose.angles import ANGLES, Poses, poses
-from deidpose.skeleton import INDEX
+from deidpose.angles import ANGLES
+from deidpose.keypoints import Poses, poses, torso_lengths
+
 
 #: Two tracks are the same person when their keypoints lie, on average, nearer than this, in torso lengths
 #: (Neck to MidHip, about half a metre in an adult). Our choice: pose noise is a few hundredths of a torso, and two

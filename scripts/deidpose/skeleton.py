@@ -13,8 +13,12 @@ BODY_25: tuple[str, ...] = (
     "RBigToe", "RSmallToe", "RHeel",
 )  # fmt: skip
 
-#: Name -> index in `BODY_25`.
-INDEX: dict[str, int] = {name: index for index, name in enumerate(BODY_25)}
+
+#: BODY_25 and, where a backend has them, the knuckles of the index fingers: the wrist angle needs one.
+KEYPOINTS: tuple[str, ...] = (*BODY_25, "LIndex", "RIndex")
+
+#: Name -> index in `KEYPOINTS`, and in `BODY_25`.
+INDEX: dict[str, int] = {name: index for index, name in enumerate(KEYPOINTS)}
 
 #: Limbs as pairs of keypoints. A limb has the colour of its second keypoint, as in OpenPose.
 LIMBS: tuple[tuple[str, str], ...] = (
