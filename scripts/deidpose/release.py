@@ -50,15 +50,16 @@ def documents(inputs: Mapping[str, Any], restricted: Path, beside: Collection[st
     placed: dict[str, Path] = {}
     for name, folder in _FOLDERS.items():
         paths = [inputs[name]] if isinstance(inputs[name], str) else inputs[name]
+        if name == "payloads":
+            paths = [path for path in paths if Path(path).name in beside]
         for path in map(Path, paths):
-            if not path.resolve().is_relative_to(restricted.resolve()):
-                raise UserError(f"A file to be released as {name} does not come from this study; nothing was released.")
-            if name == "payloads" and path.name not in beside:
-                continue
-            if path.is_dir():
-                placed |= {f"{folder}/{path.name}/{file.name}": file for file in sorted(path.iterdir())}
-            else:
-                placed[f"{folder}/{path.name}".lstrip("/")] = path
+            inside = {f"{path.name}/{file.name}": file for file in sorted(path.iterdir())} if path.is_dir() else {}
+            for place, file in (inside or {path.name: path}).items():
+                if not file.resolve().is_relative_to(restricted.resolve()):
+                    raise UserError(
+                        f"A file to be released as {name} does not come from this study; nothing was released."
+                    )
+                placed[f"{folder}/{place}".lstrip("/")] = file
     return placed
 
 
