@@ -95,7 +95,7 @@ def angle_arrays(angles: pd.DataFrame) -> Angles:
     frame = angles["frame"].to_numpy(dtype=np.int64)
     person, people = pd.factorize(angles["person"], sort=True)
     _, first, row = np.unique(frame * max(len(people), 1) + person, return_index=True, return_inverse=True)
-    if len(np.unique(row * len(ANGLES) + column)) < len(angles):
+    if (np.bincount(row * len(ANGLES) + column) > 1).any():
         raise UserError(
             "The angles table holds an angle twice for one frame and person; run the step joint_angles again."
         )
