@@ -126,8 +126,9 @@ def compare(
 
     Notes
     -----
-    The methods are taken one after the other. Besides the tables that it is given, it needs a carried copy of one of
-    them and 16 bytes for each row of two.
+    The methods are taken one after the other. Besides the tables that it is given, this needs a carried copy of one
+    of them and the positions of the rows of two by person and angle, 8 bytes each. A caller with a long video gives
+    one method at a time, puts the tables together and calls `subtract_control`.
     """
     patients = _patients(people, original_angles["person"])
     original = _grouped(original_angles)
@@ -221,15 +222,15 @@ def compare_keypoints(
     before = poses(original_keypoints)
     size = torso_lengths(before)
     rows_before = _rows_of_people(before.person)
-    seen_before = np.isfinite(before.position).all(axis=2)
+    seen_before = _seen(before)
     rows = []
     for method, keypoints in method_keypoints.items():
         after = poses(carry(keypoints, matches[method]))
         rows_after = _rows_of_people(after.person)
-        seen_after = np.isfinite(after.position).all(axis=2)
+        seen_after = _seen(after)
         for person, patient in patients.items():
             i, j = rows_before.get(person, _NO_ROWS), rows_after.get(person, _NO_ROWS)
-            n_original, n_method = (np.count_nonzero(seen, axis=0) for seen in (seen_before[i], seen_after[j]))
+            n_original, n_method = seen_before[i].sum(axis=0), seen_after[j].sum(axis=0)
             _, first, second = np.intersect1d(before.frame[i], after.frame[j], assume_unique=True, return_indices=True)
             moved = _moved(before, after, size, i[first], j[second])
             for name in (*KEYPOINTS, *TOGETHER):
@@ -408,6 +409,11 @@ def _cycles(
         series[in_both] = values
         means.append(cycle_time(time_s, series)[1])
     return {"cycle_time_original_s": means[0], "cycle_time_bias_s": means[1] - means[0]}
+
+
+def _seen(body: Poses) -> NDArray[np.bool_]:
+    """Return whether each keypoint has a position, shape (n, 27)."""
+    return np.asarray(np.isfinite(body.position).all(axis=2))
 
 
 def _moved(before: Poses, after: Poses, size: NDArray[np.float64], i: NDArray[np.intp], j: NDArray[np.intp]) -> _Moved:
