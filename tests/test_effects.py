@@ -1,12 +1,13 @@
 """Effects of a method on angles and keypoints: every measure worked out by hand, and what must always hold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 
 from deidpose import effects, tables
 from deidpose.angles import JOINTS, SEGMENTS
@@ -37,17 +38,17 @@ often = settings(max_examples=50)
 
 
 def angles(
-    values: Sequence[float],
+    values: ArrayLike,
     *,
     person: int = 0,
     angle: str = "left_knee",
-    filtered: Sequence[float] | None = None,
+    filtered: ArrayLike | None = None,
     confidence: float = 0.9,
     first: int = 0,
     rate: float = 25.0,
 ) -> pd.DataFrame:
     """Return the table ``angles`` of one angle of one person, from frame ``first`` on."""
-    frame = first + np.arange(len(values))
+    frame = first + np.arange(np.size(values))
     table = {
         "frame": frame,
         "time_s": frame / rate,
@@ -67,7 +68,7 @@ def same(*people: int, last: int = 999) -> pd.DataFrame:
 
 
 def sections(*rows: tuple[int, int, int, int]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["person", "method_person", "first_frame", "last_frame"])
+    return pd.DataFrame(rows, columns=["person", "method_person", "first_frame", "last_frame"], dtype="int64")
 
 
 def listed(patients: Mapping[int, bool | None]) -> pd.DataFrame:
@@ -77,15 +78,11 @@ def listed(patients: Mapping[int, bool | None]) -> pd.DataFrame:
     return tables.check(table.astype({"token": "str"}), "people")
 
 
-def compared(
-    original: pd.DataFrame | Sequence[float], method: pd.DataFrame | Sequence[float], angle: str = "left_knee"
-) -> pd.Series:
-    """Return the row of person 0, unfiltered."""
-    before, after = (
-        side if isinstance(side, pd.DataFrame) else angles(side, angle=angle) for side in (original, method)
-    )
+def compared(original: pd.DataFrame | ArrayLike, method: pd.DataFrame | ArrayLike) -> pd.Series:
+    """Return the row of the left knee of person 0, unfiltered."""
+    before, after = (side if isinstance(side, pd.DataFrame) else angles(side) for side in (original, method))
     table = effects.compare("v", before, {"blur": after}, {"blur": same(0)}, NO_PEOPLE)
-    return table[(table["angle"] == angle) & (table["person"] == 0) & (table["signal"] == "unfiltered")].iloc[0]
+    return table[(table["angle"] == "left_knee") & (table["person"] == 0) & (table["signal"] == "unfiltered")].iloc[0]
 
 
 # One angle of one person
