@@ -144,10 +144,10 @@ def test_range_and_peak_leave_aside_the_frames_that_only_one_has() -> None:
     assert row["peak_bias_deg"] == 0
 
 
-def test_a_confidence_that_only_one_source_has_is_not_averaged() -> None:
-    original, method = angles([10, 20], confidence=0.8), angles([10, 20], confidence=0.6)
-    method.loc[1, "confidence"] = NAN
-    original.loc[1, "confidence"] = 0.1
+def test_confidences_are_averaged_where_both_have_the_angle_and_a_confidence() -> None:
+    original, method = angles([10, 20, 30], confidence=0.8), angles([10, 20, NAN], confidence=0.6)
+    method["confidence"] = [0.6, NAN, 0.6]
+    original["confidence"] = [0.8, 0.1, 0.1]
     assert compared(original, method)["confidence_original"] == pytest.approx(0.8)
     assert compared(original, method)["confidence_bias"] == pytest.approx(-0.2)
 
