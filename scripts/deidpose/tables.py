@@ -262,7 +262,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "method": _METHOD,
         "person": _ORIGINAL_PERSON,
         "patient": _PATIENT,
-        "keypoint": Column("str", "", "name of the keypoint; body for all keypoints together"),
+        "keypoint": Column("str", "", "name; head: nose, eyes and ears together; body: all others together"),
         "n_original": Column("int64", "", "sightings of the keypoint in the original"),
         "n_both": Column("int64", "", "sightings in the original and in the method"),
         "n_lost": Column("int64", "", "sightings in the original only"),
