@@ -131,3 +131,48 @@ def _bootstrap(
     if enough.any():
         low[enough], high[enough] = np.nanpercentile(means[:, enough], [tail, 100.0 - tail], axis=0)
     return mean, low, high
+
+
+def icc(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Return ICC(2,1) of two measurements of the same targets, such as an angle in the same frames of two videos.
+
+    Parameters
+    ----------
+    x, y : arrays, shape (n,)
+        Finite values, in any unit that both share.
+
+    Returns
+    -------
+    float
+        As `icc_of_ratings`.
+    """
+    return icc_of_ratings(np.column_stack([x, y]))
+
+
+def icc_of_ratings(ratings: NDArray[np.float64]) -> float:
+    """Return ICC(2,1): two-way random effects, absolute agreement, a single rating.
+
+    Case 2 of Shrout & Fleiss 1979, Psychological Bulletin 86:420-428; ICC(A,1) of McGraw & Wong 1996, Psychological
+    Methods 1:30-46. It can be negative, when targets differ less than ratings of one target.
+
+    Parameters
+    ----------
+    ratings : array, shape (targets, raters)
+        Finite values.
+
+    Returns
+    -------
+    float
+        NaN for fewer than two targets or raters, and where every rating is the same.
+    """
+    n, k = ratings.shape
+    if n < 2 or k < 2 or np.ptp(ratings) == 0:
+        return float("nan")
+    # About the grand mean, so that squares of large values do not swamp small differences.
+    centred = ratings - ratings.mean()
+    of_target, of_rater = centred.mean(axis=1), centred.mean(axis=0)
+    targets = k * float(of_target @ of_target) / (n - 1)
+    raters = n * float(of_rater @ of_rater) / (k - 1)
+    rest = centred - of_target[:, None] - of_rater
+    error = float((rest**2).sum()) / ((n - 1) * (k - 1))
+    return (targets - error) / (targets + (k - 1) * error + k * (raters - error) / n)
