@@ -8,7 +8,9 @@ quadrature serves both, for whole tables at once and without the failures that t
 have far out.
 """
 
+import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,7 +53,7 @@ def equivalence_power(
     # In standard errors: the tests reject where the estimate is within the margin less `critical` x the estimated one.
     centre, half = np.abs(mean) / standard_error, margin / standard_error
 
-    def given(scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    def given(scale: NDArray[np.float64]) -> Any:
         reach = np.maximum(half[:, None] - critical[:, None] * scale, 0.0)
         return special.ndtr(reach - centre[:, None]) - special.ndtr(-reach - centre[:, None])
 
@@ -78,7 +80,7 @@ def difference_power(
     critical = stats.t.isf(alpha / 2.0, freedom)
     centre = np.abs(mean) / standard_error
 
-    def given(scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    def given(scale: NDArray[np.float64]) -> Any:
         reach = critical[:, None] * scale
         return special.ndtr(centre[:, None] - reach) + special.ndtr(-centre[:, None] - reach)
 
@@ -140,7 +142,7 @@ def _broadcast(*values: ArrayLike) -> list[NDArray[np.float64]]:
 
 
 def _over_chi(
-    given: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    given: Callable[[NDArray[np.float64]], Any],
     freedom: NDArray[np.float64],
     edge: NDArray[np.float64],
     width: NDArray[np.float64],
@@ -157,7 +159,7 @@ def _over_chi(
     cuts = [lowest, np.clip(edge - width, lowest, highest), np.clip(edge + width, lowest, highest), highest]
     total = np.zeros(len(freedom))
     root = np.sqrt(freedom)[:, None]
-    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, stop in itertools.pairwise(cuts):
         half = (stop - start)[:, None] / 2.0
         ratio = (start + stop)[:, None] / 2.0 + half * _NODES
         density = root * stats.chi.pdf(ratio * root, freedom[:, None])
