@@ -170,8 +170,8 @@ def test_limits_with_several_measurements_are_those_of_bland_and_altman_2007(spl
     found = pick(
         agreement(effects, videos_of(effects, subjects), STUDY), angle="left_knee", condition="all", method="blur"
     )
-    # Section 3, "true value varies": mean square within 0.170714026 and between subjects 4.2090856, divisor 4.9818182,
-    # total variance 0.98133606, limits -1.3394565 to 2.5437899 about a bias of 0.6021667; computed with seven digits.
+    # Where the true value varies: mean square within 0.170714026 and between subjects 4.2090856, divisor 4.9818182,
+    # total variance 0.98133606, limits -1.3394565 to 2.5437899 about a bias of 0.6021667.
     assert found["n_units"] == 12
     assert found["n_pairs"] == 60
     assert found["bias_deg"] == pytest.approx(0.6021667, abs=1e-7)

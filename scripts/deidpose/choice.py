@@ -111,7 +111,10 @@ def choose(
         if len(order) == 1:
             first = order[0]
             others = [method for method in methods if method not in alike]
-            reasons[first] = _why_first(first, alike, dearer, others, few, audited[first], cost[first], more, settings)
+            n_audited = {method: audited[method]["n_videos"] for method in methods}
+            reasons[first] = _why_first(
+                first, alike, dearer, others, few, audited[first], n_audited, cost[first], more, settings
+            )
             for method in methods:
                 if method != first:
                     reasons[method] = _why_not(
@@ -249,6 +252,7 @@ def _why_first(
     others: Sequence[str],
     few: int | None,
     audited: Mapping[str, Any],
+    n_audited: Mapping[str, int],
     cost: _Cost,
     more: Mapping[tuple[str, str], _Contrast],
     settings: Mapping[str, Any],
@@ -258,8 +262,10 @@ def _why_first(
     strongest = min(alike, key=_strength)
     parts = [_audit_in_words(audited)]
     if others:
-        verb = "is" if len(others) == 1 else "are"
-        parts.append(f"What the audit found for {_listed(others)} {verb} worse, and privacy comes before kinematics.")
+        unaudited = " or had none" if any(n_audited[method] == 0 for method in others) else ""
+        parts.append(
+            f"{_listed(others).capitalize()} did worse in the audit{unaudited}, and privacy comes before kinematics."
+        )
     if len(alike) == 1:
         if not others:
             parts.append("No other method was run.")
@@ -300,7 +306,8 @@ def _why_not(
 ) -> str:
     """Return the reason why a method does not come first."""
     if not is_alike:
-        return f"{_audit_in_words(audited)} That is worse than for {first}, and privacy comes before kinematics."
+        worse = f" That is worse than for {first}, and" if audited["n_videos"] else " Here"
+        return f"{_audit_in_words(audited)}{worse} privacy comes before kinematics."
     start = f"Its audits are like those of {first}"
     if few is not None:
         return f"{start}, its mask leaves more of a face, and there are too few data to choose by kinematics."
@@ -319,15 +326,16 @@ def _audit_in_words(audited: Mapping[str, Any]) -> str:
     if n == 0:
         return "None of its files was audited."
     leaked = audited["n_leaked_frames"]
-    leaks = f"with {_count(leaked, 'leaked frame')}" if leaked else "without a leaked frame"
+    leaks = f"{_count(leaked, 'leaked frame')} {'was' if leaked == 1 else 'were'} found"
+    leaks = leaks if leaked else "no leaked frame was found"
     if audited["n_pass"] == n:
-        return f"{'Its only file' if n == 1 else f'All of its {n} files'} passed the audit, {leaks}."
+        return f"{'Its only file' if n == 1 else f'All of its {n} files'} passed the audit; {leaks}."
     rest = [
         f"{audited[key]} {words}"
         for key, words in (("n_review", "should be looked at"), ("n_fail", "failed"))
         if audited[key]
     ]
-    return f"{audited['n_pass']} of its {_count(n, 'file')} passed the audit, {' and '.join(rest)}, {leaks}."
+    return f"{audited['n_pass']} of its {_count(n, 'file')} passed the audit, {' and '.join(rest)}; {leaks}."
 
 
 def _cost_in_words(cost: _Cost, level: float) -> str:
@@ -335,12 +343,11 @@ def _cost_in_words(cost: _Cost, level: float) -> str:
     if cost.n_units == 0:
         return "What it costs the kinematics could not be measured."
     n = _count(cost.n_units, "video" if cost.n_units == cost.n_videos else "subject")
-    interval = ""
-    if cost.n_units > 1:
-        interval = f"{100 * level:g} % interval {_degrees(cost.low)} to {_degrees(cost.high)}, "
+    # The bootstrap of a handful of units is far too sure of itself.
+    sure = f"{100 * level:g} % interval {_degrees(cost.low)} to {_degrees(cost.high)}, {n}"
     return (
         "The additional mean absolute difference of its joint angles, over re-encoding alone, is "
-        f"{_degrees(cost.mean)} ({interval}{n})."
+        f"{_degrees(cost.mean)} ({sure if cost.n_units >= FEWEST_UNITS else f'{n}, too few for an interval'})."
     )
 
 

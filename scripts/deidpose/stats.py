@@ -479,7 +479,7 @@ def limits_of_variances(
 ) -> dict[str, NDArray[np.float64]]:
     """Return limits of agreement with several measurements per unit, where the true value varies.
 
-    Bland & Altman 2007, Journal of Biopharmaceutical Statistics 17:571-582, section 3: a one-way analysis of variance
+    Bland & Altman 2007, Journal of Biopharmaceutical Statistics 17:571-582: a one-way analysis of variance
     of the differences with unequal numbers. The variance between units is (mean square between - mean square within)
     / (((sum of n) ** 2 - sum of n ** 2) / ((units - 1) x sum of n)), and 0 where that is negative.
 
