@@ -294,7 +294,7 @@ TABLES: dict[str, dict[str, Column]] = {
     "summary": {
         "method": _METHOD,
         "condition": _CONDITION,
-        "angle": Column("str", "", "name of the angle; body for what concerns the whole person"),
+        "angle": Column("str", "", "name of the angle; joints: mean over joint angles; body: the whole person"),
         "signal": Column("str", "", "unfiltered or filtered; empty for what concerns the whole person"),
         "measure": Column("str", "", "name of the column of the table of effects that is summarised"),
         "basis": _BASIS,
@@ -338,6 +338,19 @@ TABLES: dict[str, dict[str, Column]] = {
         "loa_low_deg": Column("float64", "deg", "lower limit of agreement over frames of all units"),
         "loa_high_deg": Column("float64", "deg", "upper limit of agreement over frames of all units"),
         "icc_2_1": Column("float64", "", "mean over units of the ICC(2,1) over frames"),
+    },
+    "contrasts": {
+        "method": _METHOD,
+        "other": Column("str", "", "the method that it is compared with"),
+        "condition": _CONDITION,
+        "signal": _SIGNAL,
+        "n_units": Column("int64", "", "subjects with both; a video without a subject is one"),
+        "mean": Column("float64", "deg", "mae_deg of method minus other, mean over joint angles, then over units"),
+        "sd": Column("float64", "deg", "standard deviation over units, n - 1"),
+        "low": Column("float64", "deg", "lower end of the 1 - alpha confidence interval of the mean (t)"),
+        "high": Column("float64", "deg", "upper end of that interval"),
+        "p": Column("float64", "0..1", "p of the two-sided paired t test"),
+        "p_adjusted": Column("float64", "0..1", "p after Holm's correction over the pairs of methods"),
     },
     "choice": {
         "method": _METHOD,
