@@ -30,6 +30,7 @@ STUDY_TABLES = (
     "summary",
     "equivalence",
     "agreement",
+    "contrasts",
     "choice",
 )
 
@@ -106,6 +107,7 @@ rule study:
         methods=COPIES,
         study=config["study"],
         signal=SIGNAL,
+        withhold=config["audit"]["withhold"],
         code=code("study"),
     script:
         "../scripts/study.py"

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 NAMES = (
-    "effects", "keypoint_effects", "identities", "headcounts", "movements", "pairs", "summary", "equivalence", "agreement",
-    "choice",
+    "effects", "keypoint_effects", "identities", "headcounts", "movements", "pairs", "summary", "equivalence",
+    "agreement", "contrasts", "choice",
 )  # fmt: skip
 
 with job(snakemake.log[0]):

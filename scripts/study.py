@@ -39,7 +39,16 @@ with job(snakemake.log[0]):
     )
     found["equivalence"] = stats.equivalence(found["effects"], videos, settings)
     found["agreement"] = stats.agreement(found["effects"], videos, settings)
-    found["choice"] = choice.choose(audits, found["summary"], found["equivalence"], settings, signal)
+    found["contrasts"] = stats.contrasts(found["effects"], videos, settings)
+    found["choice"] = choice.choose(
+        audits,
+        found["summary"],
+        found["equivalence"],
+        found["contrasts"],
+        settings,
+        signal,
+        snakemake.params.withhold,
+    )
     for name, table in found.items():
         tables.write(table, name, snakemake.output[name])
     Path(snakemake.output.sentence).write_text(choice.sentence(found["choice"]) + "\n", encoding="utf-8")

@@ -24,7 +24,7 @@ METHODS = ("blur", "block", "pixelate")
 SOURCES = ("original", *METHODS, "reencode")
 STUDY_TABLES = (
     "effects", "keypoint_effects", "identities", "headcounts", "movements", "summary", "equivalence", "agreement",
-    "choice",
+    "contrasts", "choice",
 )  # fmt: skip
 FIGURES = (
     "tradeoff", "accuracy", "heatmap", "equivalence", "bland_altman", "raincloud", "agreement", "keypoints",
