@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from deidpose import tables
 from deidpose.keypoints import Poses, poses, torso_lengths
+from deidpose.skeleton import INDEX
 
 #: Two skeletons are the same person when their keypoints lie, on average over time, nearer than this, in torso lengths
 #: (Neck to MidHip, about half a metre in an adult). Our choice: pose noise is a few hundredths of a torso, and two
@@ -38,6 +39,8 @@ _EQUAL = 1e-6
 #: Sweeps over all pairs of tracks; real videos need two or three, and each makes the sections better.
 _SWEEPS = 20
 _PAIRS_AT_A_TIME = 20_000  # bounds the memory for distances at some tens of megabytes
+#: For each keypoint the one of the other side of the body; those in the middle stand for themselves.
+_MIRRORED = [INDEX.get({"L": "R", "R": "L"}.get(name[0], "") + name[1:], index) for name, index in INDEX.items()]
 _NOBODY = -1
 _NEVER = 1e9  # more than any sum of gains
 _COLUMNS = ["person", "method_person", "first_frame", "last_frame"]
@@ -67,19 +70,21 @@ def match_people(original_keypoints: pd.DataFrame, method_keypoints: pd.DataFram
     """Find each person of the original among the people of a method, over the whole video.
 
     The distance of two skeletons in one frame is the mean distance of the keypoints that both have, in torso lengths of
-    the original, capped at `DISTANCE_CAP`. Giving a track to a person gains `MATCH_LIMIT` - distance in each frame in
-    which both are seen, which is a loss where they are far apart. Each section costs as much as `SUSTAINED_S` / 2 of
-    full disagreement. Wanted are the sections with the largest gain after cost, where in no frame a person has two
-    tracks or a track two people. So a long track wins over a chance encounter, a change of identity is placed where
-    the distances place it, and noise while two people overlap does not pay for a section.
+    the original, capped at `DISTANCE_CAP`. Left and right are exchanged where that makes it smaller: somebody whose
+    face is masked may be taken for facing the other way, and is the same person all the same. Giving a track to a
+    person gains `MATCH_LIMIT` - distance in each frame in which both are seen, which is a loss where they are far
+    apart. Each section costs as much as `SUSTAINED_S` / 2 of full disagreement. Wanted are the sections with the
+    largest gain after cost, where in no frame a person has two tracks or a track two people. So a long track wins over
+    a chance encounter, a change of identity is placed where the distances place it, noise while two people overlap
+    does not pay for a section, and a track that stays away from everybody is nobody's meanwhile.
 
-    The search starts from whole tracks, assigned by the Hungarian algorithm. It goes on by moves, each of which gives
-    one track to one person in those frames in which that is best (the previous holder gets the person's track in
-    exchange, or nothing): a choice of two for every frame, which `_best_frames` finds exactly, as in the
-    moves of Boykov, Veksler & Zabih (2001, IEEE TPAMI 23:1222-1239). It ends when no move helps. Tracks too short to pay
-    for a section then fill what is left: booking those frames as lost would blame the method for the tracker's
-    bookkeeping. In frames in which the original does not see the person, a section goes on for as long as its track
-    does, unless one of the two is in another section.
+    The search starts from whole tracks, assigned by the Hungarian algorithm. It goes on by moves, as those of Boykov,
+    Veksler & Zabih (2001, IEEE TPAMI 23:1222-1239). Each gives one track to one person in those frames in which that is
+    best, and what the person had to the previous holder, or to nobody: a choice of two for every frame, which
+    `_best_frames` finds exactly. The search ends when no move helps. Tracks too short to pay for a section then fill
+    what is left: booking those frames as lost would blame the method for the tracker's bookkeeping. In frames in which
+    the original does not see the person, a section goes on for as long as its track does, unless one of the two is in
+    another section.
 
     Parameters
     ----------
@@ -256,8 +261,8 @@ def _sightings(keypoints: pd.DataFrame) -> pd.DataFrame:
 def _seen(keypoints: pd.DataFrame) -> Poses:
     """Return the poses of which a keypoint has a position."""
     body = poses(keypoints)
-    seen = np.isfinite(body.position).all(axis=2).any(axis=1)
-    return Poses(*(column[seen] for column in body))
+    seen = np.flatnonzero(np.isfinite(body.position).all(axis=2).sum(axis=1))
+    return Poses(body.frame[seen], body.time_s[seen], body.person[seen], body.position[seen], body.confidence[seen])
 
 
 def _section_cost(original: Poses, method: Poses) -> float:
@@ -302,12 +307,9 @@ def _evidence(people: list[_Track], tracks: list[_Track]) -> dict[tuple[int, int
             distance = np.full(len(frame), np.nan)
             for start in range(0, len(frame), _PAIRS_AT_A_TIME):
                 part = slice(start, start + _PAIRS_AT_A_TIME)
-                step = person.position[first[part]] - track.position[second[part]]
-                apart = np.hypot(step[..., 0], step[..., 1])
-                n_seen = np.isfinite(apart).sum(axis=1)
-                size = person.size[first[part]]
-                usable = (n_seen > 0) & (size > 0)
-                np.divide(np.nansum(apart, axis=1), n_seen * size, out=distance[part], where=usable)
+                distance[part] = _distances(
+                    person.position[first[part]], track.position[second[part]], person.size[first[part]]
+                )
             shared = np.flatnonzero(np.isfinite(distance))
             if len(shared):
                 begin, end = frame[shared[0]], frame[shared[-1]]
@@ -315,6 +317,29 @@ def _evidence(people: list[_Track], tracks: list[_Track]) -> dict[tuple[int, int
                 gain[frame[shared] - begin] = MATCH_LIMIT - np.minimum(distance[shared], DISTANCE_CAP)
                 result[i, j] = _Evidence(int(begin), gain)
     return result
+
+
+def _distances(
+    original: NDArray[np.float64], method: NDArray[np.float64], size: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the distance of skeletons, shape (n,), in torso lengths; NaN where they share no keypoint.
+
+    Parameters
+    ----------
+    original, method : array, shape (n, 27, 2)
+        Positions in px.
+    size : array, shape (n,)
+        Torso lengths in px.
+    """
+    means = []
+    for order in (slice(None), _MIRRORED):
+        step = original - method[:, order]
+        apart = np.hypot(step[..., 0], step[..., 1])
+        n_seen = np.isfinite(apart).sum(axis=1)
+        mean = np.full(len(size), np.nan)
+        np.divide(np.nansum(apart, axis=1), n_seen * size, out=mean, where=(n_seen > 0) & (size > 0))
+        means.append(mean)
+    return np.asarray(np.fmin(means[0], means[1]), np.float64)
 
 
 def _groups(evidence: _AllEvidence, n_people: int, n_tracks: int) -> list[dict[tuple[int, int], _Evidence]]:
@@ -325,8 +350,8 @@ def _groups(evidence: _AllEvidence, n_people: int, n_tracks: int) -> list[dict[t
     near = [pair for pair, (_, gain) in evidence.items() if (gain > 0).any()]
     if not near:
         return []
-    ends = np.array(near) + [0, n_people]
-    links = coo_array((np.ones(len(near)), ends.T), shape=(n_people + n_tracks,) * 2)
+    first, second = np.array(near).T
+    links = coo_array((np.ones(len(near)), (first, n_people + second)), shape=(n_people + n_tracks,) * 2)
     label = connected_components(links, directed=False)[1]
     groups: dict[int, dict[tuple[int, int], _Evidence]] = {int(label[person]): {} for person, _ in sorted(near)}
     for (person, track), found in evidence.items():
@@ -404,7 +429,8 @@ def _improve(holding: _Holding, evidence: _AllEvidence, cost: float) -> None:
     """Change ``holding``, move by move, until no move gains more than it costs."""
     moves = [(person, track, exchange) for person, track in _best_first(evidence) for exchange in (True, False)]
     for _ in range(_SWEEPS):
-        if not any([_move(holding, evidence, cost, *move) for move in moves]):
+        n_done = sum(_move(holding, evidence, cost, *move) for move in moves)
+        if not n_done:
             return
 
 
@@ -431,7 +457,7 @@ def _move(holding: _Holding, evidence: _AllEvidence, cost: float, person: int, t
     if not (difference > 0).any():
         return False
     starts = _starts(holding, now, (mine, new_mine), other, (np.full_like(mine, track), new_other))
-    chosen = _best_frames(difference, cost * starts)
+    chosen = _best_frames(difference, cost * starts.astype(np.float64))
     here = chosen.astype(np.intp)
     more = starts[here[:-1], here[1:], np.arange(len(here) - 1)].sum() - starts[0, 0].sum()
     if difference[chosen].sum() - cost * more <= _EQUAL:
@@ -559,7 +585,9 @@ def _best_frames(difference: NDArray[np.float64], cost: NDArray[np.float64]) -> 
     value = np.append(still, False)
     place = np.where(fixed, np.arange(len(fixed)), len(fixed))
     next_fixed = np.minimum.accumulate(place[::-1])[::-1]
-    return np.asarray(value[next_fixed] ^ ((turns[next_fixed] - turns[np.arange(len(fixed))]) % 2 == 1))
+    turned_over = (turns[next_fixed] - turns) % 2 == 1
+    chosen: NDArray[np.bool_] = value[next_fixed] != turned_over
+    return chosen
 
 
 def _fill(holding: _Holding, evidence: _AllEvidence, frames: list[NDArray[np.int64]]) -> None:
