@@ -532,7 +532,8 @@ def _starts(
 
 
 def _differ(new: NDArray[np.int32], old: NDArray[np.int32]) -> NDArray[np.bool_]:
-    return (new != _NOBODY) & (new != old)
+    differ: NDArray[np.bool_] = (new != _NOBODY) & (new != old)
+    return differ
 
 
 def _best_frames(difference: NDArray[np.float64], cost: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -586,7 +587,7 @@ def _best_frames(difference: NDArray[np.float64], cost: NDArray[np.float64]) -> 
     place = np.where(fixed, np.arange(len(fixed)), len(fixed))
     next_fixed = np.minimum.accumulate(place[::-1])[::-1]
     turned_over = (turns[next_fixed] - turns) % 2 == 1
-    chosen: NDArray[np.bool_] = value[next_fixed] != turned_over
+    chosen: NDArray[np.bool_] = np.logical_xor(value[next_fixed], turned_over)
     return chosen
 
 
