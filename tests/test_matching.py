@@ -217,10 +217,11 @@ def leaping(frames: range, towards: float) -> pd.DataFrame:
     return scene.assign(x_px=scene["x_px"].where(~leaps, scene["x_px"] - 100 + towards))
 
 
+@pytest.mark.parametrize("first", [0, 100, 198])
 @pytest.mark.parametrize("towards", [500.0, 900.0])
-def test_a_track_that_leaps_away_for_two_frames_stays_that_person(towards: float) -> None:
+def test_a_track_that_leaps_away_for_two_frames_stays_that_person(towards: float, first: int) -> None:
     scene = leaping(range(0), 0)
-    assert sections(scene, leaping(range(100, 102), towards)) == [(0, 0, 0, 199), (1, 1, 0, 199)]
+    assert sections(scene, leaping(range(first, first + 2), towards)) == [(0, 0, 0, 199), (1, 1, 0, 199)]
 
 
 @pytest.mark.parametrize("towards", [500.0, 900.0])
@@ -230,6 +231,8 @@ def test_a_track_that_leaps_away_for_a_second_is_nobody_meanwhile(towards: float
     assert sections(scene, method) == [(0, 0, 0, 99), (0, 0, 130, 199), (1, 1, 0, 199)]
     assert counted(scene, method)["n_switches"].tolist() == [0, 0]
     assert counted(scene, method)["n_lost"].tolist() == [30, 0]
+    assert sections(scene, leaping(range(30), towards)) == [(0, 0, 30, 199), (1, 1, 0, 199)]
+    assert sections(scene, leaping(range(170, 200), towards)) == [(0, 0, 0, 169), (1, 1, 0, 199)]
 
 
 def test_a_track_that_is_somebody_else_for_a_second_is_two_switches_of_theirs() -> None:

@@ -394,7 +394,7 @@ def _sections(
     _fill(holding, local, frames)
     return [
         (people[person], tracks[track], first + begin, last + begin)
-        for person, track, first, last in _extend(_cut(holding, local), frames, local)
+        for person, track, first, last in _extend(_cut(holding, local), frames, local, cost)
     ]
 
 
@@ -638,31 +638,34 @@ def _cut(holding: _Holding, evidence: _AllEvidence) -> list[tuple[int, int, int,
 
 
 def _extend(
-    stretches: list[tuple[int, int, int, int]], frames: list[NDArray[np.int64]], evidence: _AllEvidence
+    stretches: list[tuple[int, int, int, int]],
+    frames: list[NDArray[np.int64]],
+    evidence: _AllEvidence,
+    cost: float,
 ) -> list[tuple[int, int, int, int]]:
     """Let stretches go on as long as the method sees their track, first forwards and then backwards.
 
-    They stop before a frame in which person and track are both seen, and before other stretches of either.
+    They stop before other stretches of the person or the track, and before frames in which the two are seen apart, if
+    these lose as much as a section costs. Frames that lose less are bridged in the middle of a stretch as well.
     """
     table = pd.DataFrame(stretches, columns=["person", "track", "first", "last"]).sort_values("first", kind="stable")
-    for side in ("person", "track"):
-        table[f"next_of_{side}"] = table.groupby(side)["first"].shift(-1)
+    following = pd.DataFrame({side: table.groupby(side)["first"].shift(-1) for side in ("person", "track")}).min(axis=1)
     last = []
-    for person, track, _, end, *following in table.itertuples(index=False):
+    for person, track, _, end, limit in table.assign(limit=following).itertuples(index=False):
+        own = frames[track][: None if np.isnan(limit) else np.searchsorted(frames[track], limit)]
         first, gain = evidence[person, track]
-        apart = np.flatnonzero(np.isfinite(gain[end - first + 1 :]))
-        limits = [one for one in following if np.isfinite(one)] + (apart[:1] + end + 1).tolist()
-        own = frames[track]
-        last.append(own[(np.searchsorted(own, min(limits)) if limits else len(own)) - 1])
+        rest = gain[end + 1 - first : own[-1] + 1 - first]
+        if -np.nansum(rest) >= cost:
+            own = own[: np.searchsorted(own, end + 1 + np.flatnonzero(np.isfinite(rest))[0])]
+        last.append(own[-1])
     table["last"] = last
-    for side in ("person", "track"):
-        table[f"before_of_{side}"] = table.groupby(side)["last"].shift(1)
+    before = pd.DataFrame({side: table.groupby(side)["last"].shift(1) for side in ("person", "track")}).max(axis=1)
     result = []
-    for person, track, start, end, _, _, *before in table.itertuples(index=False):
+    for person, track, start, end, limit in table.assign(limit=before).itertuples(index=False):
+        own = frames[track][0 if np.isnan(limit) else np.searchsorted(frames[track], limit, "right") :]
         first, gain = evidence[person, track]
-        apart = np.flatnonzero(np.isfinite(gain[: start - first]))
-        limits = [one for one in before if np.isfinite(one)] + (apart[-1:] + first).tolist()
-        own = frames[track]
-        begin = own[np.searchsorted(own, max(limits), "right")] if limits else own[0]
-        result.append((int(person), int(track), int(begin), int(end)))
+        rest = gain[max(own[0] - first, 0) : start - first]
+        if -np.nansum(rest) >= cost:
+            own = own[np.searchsorted(own, start - len(rest) + np.flatnonzero(np.isfinite(rest))[-1], "right") :]
+        result.append((int(person), int(track), int(own[0]), int(end)))
     return result
