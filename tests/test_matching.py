@@ -275,6 +275,20 @@ def test_somebody_taken_for_facing_the_other_way_is_the_same_person() -> None:
     assert sections(body(range(60), 300, 300, pose=wide), body(range(60), 300, 300, pose=turned)) == [(0, 0, 0, 59)]
 
 
+def test_frames_in_which_the_method_exchanges_left_and_right_are_counted() -> None:
+    wide = {name: (3 * across, down) for name, (across, down) in STANDING.items()}
+    narrow = {name: (across / 10, down) for name, (across, down) in STANDING.items()}
+    for pose, n_mirrored in ((wide, 20), (narrow, 0)):
+        original = together(body(range(60), 300, 300, pose=pose), body(range(60), 800, 300, 1, pose=pose))
+        turned = {name: (-across, down) for name, (across, down) in pose.items()}
+        method = together(
+            body(range(40), 300, 300, 4, pose=pose),
+            body(range(40, 60), 300, 300, 4, pose=turned),
+            body(range(60), 800, 300, 2, pose=pose),
+        )
+        assert counted(original, noisy(method))["n_mirrored"].tolist() == [n_mirrored, 0]
+
+
 def test_somebody_whose_trunk_is_never_seen_is_still_matched() -> None:
     hidden = ("Neck", "MidHip")
     method = together(body(range(30), 600, 300, 0, hidden), body(range(30), 101, 300, 1, hidden))
@@ -401,8 +415,8 @@ def test_identities_are_counted_as_by_hand() -> None:
     method = together(body(range(50), 100, 300, 0), body(range(55, 100), 100, 300, 1), body(range(70), 500, 300, 2))
     matches = match_people(original, method)
     assert identities("v", "blur", original, method, matches, [2]).to_numpy().tolist() == [
-        ["v", "blur", 0, False, 90, 85, 5, 10, 2, 1],
-        ["v", "blur", 2, True, 60, 60, 0, 10, 1, 0],
+        ["v", "blur", 0, False, 90, 85, 5, 10, 0, 2, 1],
+        ["v", "blur", 2, True, 60, 60, 0, 10, 0, 1, 0],
     ]
     # Fewer in frames 50 to 54, more in frames 0 to 9 and 60 to 69.
     heads = headcounts("v", "blur", original, method, matches).iloc[0].tolist()

@@ -411,7 +411,8 @@ def test_what_concerns_the_whole_person_has_rows_of_its_own() -> None:
         pd.DataFrame(
             [
                 {"video": "a", "method": method, "person": person, "patient": person == 0, "n_original": n}
-                | {"n_both": n - lost, "n_lost": lost, "n_gained": 0, "n_tracks": 1 + switches, "n_switches": switches}
+                | {"n_both": n - lost, "n_lost": lost, "n_gained": 0, "n_mirrored": n // 10}
+                | {"n_tracks": 1 + switches, "n_switches": switches}
                 for method, person, n, lost, switches in people
             ]
         ),
@@ -428,6 +429,7 @@ def test_what_concerns_the_whole_person_has_rows_of_its_own() -> None:
     assert of("displacement_mean", "raw") == pytest.approx(0.15)
     assert of("lost_percent", "raw") == pytest.approx(100 * 100 / 400)
     assert of("lost_percent", "net") == pytest.approx((10 * 100 + 20 * 300) / 400)
+    assert of("mirrored_percent", "raw") == pytest.approx(100 * (10 + 30) / (90 + 210))
     assert of("n_switches", "raw") == 5.0
     assert of("n_switches", "net") == 4.0
     assert of("n_switches", "raw", CONTROL) == 1.0

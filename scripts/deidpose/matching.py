@@ -34,6 +34,11 @@ DISTANCE_CAP = 1.0
 SUSTAINED_S = 0.25
 SUSTAINED_FRAMES = 4
 
+#: The method has exchanged the left and the right of a body when its keypoints lie nearer to the original's with them
+#: exchanged back, on average by more than this, in torso lengths. Our choice: in somebody seen from the side both lie
+#: close together, and nothing can be said.
+MIRRORED_LIMIT = 0.1
+
 #: Two numbers of which neither counts as larger: sums of distances differ in their last digits.
 _EQUAL = 1e-6
 #: Sweeps over all pairs of tracks; real videos need two or three, and each makes the sections better.
@@ -152,6 +157,7 @@ def identities(
     """
     sightings = _sightings(original_keypoints)
     carried = carry(_sightings(method_keypoints), matches)
+    turned = _mirrored(original_keypoints, carry(method_keypoints, matches))
     both = sightings.merge(carried, how="outer", on=["frame", "person"], indicator="seen_by")
     # Whom the original never sees has no section, so the outer join brings in nobody.
     counts = pd.crosstab(both["person"], both["seen_by"].astype(str))
@@ -169,6 +175,7 @@ def identities(
             "n_both": counts["both"],
             "n_lost": counts["left_only"],
             "n_gained": counts["right_only"],
+            "n_mirrored": turned.reindex(counts.index, fill_value=0),
             "n_tracks": tracks.nunique().reindex(counts.index, fill_value=0),
             "n_switches": changed.reindex(counts.index, fill_value=0),
         }
@@ -252,6 +259,22 @@ def carry(table: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[rows[order]].assign(person=numbers[order]).reset_index(drop=True)
 
 
+def _mirrored(original_keypoints: pd.DataFrame, carried: pd.DataFrame) -> pd.Series:
+    """Return, by person of the original, the frames in which the method exchanges left and right."""
+    original, method = _seen(original_keypoints), _seen(carried)
+    step = int(max(original.person.max(initial=0), method.person.max(initial=0))) + 1
+    _, first, second = np.intersect1d(
+        original.frame * step + original.person, method.frame * step + method.person, return_indices=True
+    )
+    turned = np.zeros(len(first), bool)
+    size = torso_lengths(original)
+    for start in range(0, len(first), _PAIRS_AT_A_TIME):
+        i, j = first[start : start + _PAIRS_AT_A_TIME], second[start : start + _PAIRS_AT_A_TIME]
+        straight, mirrored = _straight_and_mirrored(original.position[i], method.position[j], size[i])
+        turned[start : start + _PAIRS_AT_A_TIME] = straight - mirrored > MIRRORED_LIMIT
+    return pd.Series(turned, dtype="int64").groupby(original.person[first]).sum()
+
+
 def _sightings(keypoints: pd.DataFrame) -> pd.DataFrame:
     """Return frame and person of everybody of whom a keypoint has a position, once each."""
     seen = keypoints["x_px"].notna() & keypoints["y_px"].notna()
@@ -331,6 +354,13 @@ def _distances(
     size : array, shape (n,)
         Torso lengths in px.
     """
+    return np.asarray(np.fmin(*_straight_and_mirrored(original, method, size)), np.float64)
+
+
+def _straight_and_mirrored(
+    original: NDArray[np.float64], method: NDArray[np.float64], size: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the distance of skeletons keypoint by keypoint, and with left and right of the method exchanged."""
     means = []
     for order in (slice(None), _MIRRORED):
         step = original - method[:, order]
@@ -339,7 +369,7 @@ def _distances(
         mean = np.full(len(size), np.nan)
         np.divide(np.nansum(apart, axis=1), n_seen * size, out=mean, where=(n_seen > 0) & (size > 0))
         means.append(mean)
-    return np.asarray(np.fmin(means[0], means[1]), np.float64)
+    return means[0], means[1]
 
 
 def _groups(evidence: _AllEvidence, n_people: int, n_tracks: int) -> list[dict[tuple[int, int], _Evidence]]:

@@ -50,6 +50,10 @@ MEASURES: dict[str, str] = {
 #: The same for the rows ``body`` of the table ``keypoint_effects``.
 BODY_MEASURES: dict[str, str] = {"displacement_mean": "n_both", "pck_0_2": "n_original", "oks": "n_original"}
 
+#: Measures of the table ``identities`` -> the column that weights the people of one video; what has none is summed.
+#: ``mirrored_percent`` is 100 x n_mirrored / n_both.
+IDENTITY_MEASURES: dict[str, str] = {"lost_percent": "n_original", "mirrored_percent": "n_both", "n_switches": ""}
+
 #: Measures that are also averaged over the joint angles of a video, angle `JOINT_MEAN`.
 JOINT_MEASURES = ("mae_deg", "lost_percent")
 
@@ -112,8 +116,9 @@ def summarize(
     DataFrame
         The table ``summary``, in the order condition (`ALL` first), method (as they first appear), angle, signal,
         measure, basis. Angle `JOINT_MEAN` is the mean over the joint angles that a video has. Angle `BODY`
-        has the measures of `BODY_MEASURES`, ``lost_percent`` (frames in which the method does not see the person) and
-        ``n_switches`` (changes of identity, summed over the people of a video), signal "". A column that no unit has
+        has the measures of `BODY_MEASURES`, ``lost_percent`` (frames in which the method does not see the person),
+        ``mirrored_percent`` (frames in both in which it exchanges left and right) and ``n_switches`` (changes of
+        identity, summed over the people of a video), signal "". A column that no unit has
         keeps its row. ``sd`` and the interval are NaN below two units.
 
     Raises
@@ -621,7 +626,7 @@ def _grid(effects: pd.DataFrame, *of_body: pd.DataFrame, measures: Iterable[str]
             ]
             columns += [
                 (method, BODY, "", measure, basis)
-                for measure in ("lost_percent", "n_switches")
+                for measure in IDENTITY_MEASURES
                 for basis in (BASES if method != CONTROL else BASES[:1])
             ]
     return pd.MultiIndex.from_tuples(columns, names=_COLUMN)
@@ -680,22 +685,24 @@ def _of_body(keypoint_effects: pd.DataFrame, identities: pd.DataFrame, people: s
     body = keypoint_effects[keypoint_effects["keypoint"] == BODY].assign(angle=BODY, signal="")
     wide = _averaged(body, people, BODY_MEASURES, "keypoint_effects")
     rows = identities[identities["patient"]] if people == "patient" else identities
-    share = 100.0 * rows["n_lost"] / rows["n_original"].where(rows["n_original"] > 0)
-    rows = rows.assign(lost_percent=share, weight=rows["n_original"], n_switches=rows["n_switches"].astype(float))
-    key = ["video", "person"]
-    control = rows.loc[rows["method"] == CONTROL, [*key, "lost_percent", "n_switches"]]
+    rows = rows.assign(
+        lost_percent=100.0 * rows["n_lost"] / rows["n_original"].where(rows["n_original"] > 0),
+        mirrored_percent=100.0 * rows["n_mirrored"] / rows["n_both"].where(rows["n_both"] > 0),
+        n_switches=rows["n_switches"].astype(float),
+    )
+    key, measures = ["video", "person"], list(IDENTITY_MEASURES)
+    control = rows.loc[rows["method"] == CONTROL, [*key, *measures]]
     paired = rows[rows["method"] != CONTROL].merge(control, on=key, how="inner", suffixes=("", "_control"))
-    for measure in ("lost_percent", "n_switches"):
+    for measure in measures:
         paired[measure] = paired[measure] - paired[f"{measure}_control"]
     parts = [wide]
     for basis, table in zip(BASES, (rows, paired), strict=True):
-        known = table[table["lost_percent"].notna()]
-        by_video = known.assign(lost_percent=known["lost_percent"] * known["weight"]).groupby(["video", "method"])
-        sums = by_video[["lost_percent", "weight", "n_switches"]].sum()
-        for measure, values in (
-            ("lost_percent", sums["lost_percent"] / sums["weight"]),
-            ("n_switches", sums["n_switches"]),
-        ):
+        for measure, weight in IDENTITY_MEASURES.items():
+            known = table[table[measure].notna()]
+            weights = known[weight] if weight else 1.0
+            terms = known.assign(product=known[measure] * weights, weight=weights).groupby(["video", "method"])
+            sums = terms[["product", "weight"]].sum()
+            values = sums["product"] / sums["weight"] if weight else sums["product"]
             of_methods = pd.DataFrame(values.unstack("method"), dtype=float)
             names = [(method, BODY, "", measure, basis) for method in of_methods]
             parts.append(of_methods.set_axis(pd.MultiIndex.from_tuples(names, names=_COLUMN), axis=1))

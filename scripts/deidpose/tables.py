@@ -176,6 +176,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "n_both": Column("int64", "frames", "frames in which the original and the method see the person"),
         "n_lost": Column("int64", "frames", "frames in which only the original sees the person"),
         "n_gained": Column("int64", "frames", "frames in which only the method sees the person"),
+        "n_mirrored": Column("int64", "frames", "of n_both, frames in which the method exchanges left and right"),
         "n_tracks": Column("int64", "", "identities that the person has in the method"),
         "n_switches": Column("int64", "", "times that the method changes the identity of the person"),
     },
