@@ -228,11 +228,14 @@ def _with_head(body: Poses) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     ears = body.position[:, [INDEX["LEar"], INDEX["REar"]]]
     sure = body.confidence[:, [INDEX["LEar"], INDEX["REar"]]]
     seen = np.isfinite(ears).all(axis=2)
-    with np.errstate(invalid="ignore"):
-        head = np.where(seen[:, :, None], ears, 0.0).sum(axis=1) / seen.sum(axis=1)[:, None]
-    lowest = np.where(seen.any(axis=1), np.where(seen, sure, np.inf).min(axis=1), sure.min(axis=1))
-    return np.concatenate([body.position, head[:, None]], axis=1), np.concatenate(
-        [body.confidence, lowest[:, None]], axis=1
+    left, right = seen[:, 0], seen[:, 1]
+    # The one ear where only one is seen, and the middle, or nothing, else.
+    share = np.where(left == right, 0.5, left.astype(float))[:, None]
+    head = np.where(share > 0, share * ears[:, 0], 0.0) + np.where(share < 1, (1 - share) * ears[:, 1], 0.0)
+    lowest = np.where(left == right, sure.min(axis=1), np.where(left, sure[:, 0], sure[:, 1]))
+    return (
+        np.concatenate([body.position, head[:, None]], axis=1),
+        np.concatenate([body.confidence, lowest[:, None]], axis=1),
     )
 
 
@@ -242,7 +245,7 @@ def _mirror(position: NDArray[np.float64], direction: NDArray[np.object_]) -> ND
     for facing, letter in _MIRRORED.items():
         columns = [index for name, index in _POINTS.items() if name.startswith(letter)]
         rows = np.flatnonzero(direction == facing)
-        mirrored[np.ix_(rows, columns, [0])] *= -1
+        mirrored[rows[:, None], columns, 0] *= -1
     return mirrored
 
 
@@ -462,9 +465,10 @@ def _facing(
 
 def _together(parts: list[_Array], shares: list[_Array], average: _Average) -> tuple[_Array, _Array]:
     """Return the weighted mean of several kinds of evidence, averaged over time, and its weight; shapes (n,)."""
-    known = [np.isfinite(part) & np.isfinite(share) for part, share in zip(parts, shares, strict=True)]
-    weight = sum(np.where(seen, share, 0.0) for seen, share in zip(known, shares, strict=True))
-    total = sum(np.where(seen, part * share, 0.0) for seen, part, share in zip(known, parts, shares, strict=True))
+    values, given = np.stack(parts), np.stack(shares)
+    given = np.where(np.isfinite(values) & np.isfinite(given), given, 0.0)
+    weight = given.sum(axis=0)
+    total = (np.nan_to_num(values) * given).sum(axis=0)
     return average(np.divide(total, weight, out=np.zeros(len(weight)), where=weight > 0), weight)
 
 
@@ -476,7 +480,7 @@ def _offset(first: NDArray[np.float64], joint: NDArray[np.float64], last: NDArra
     line = last - first
     length = np.linalg.norm(line, axis=1)
     cross = line[:, 1] * (joint - first)[:, 0] - line[:, 0] * (joint - first)[:, 1]
-    return np.divide(cross, length, out=np.full(len(cross), np.nan), where=length > 0)
+    return np.asarray(np.divide(cross, length, out=np.full(len(cross), np.nan), where=length > 0))
 
 
 def _settled(clear: NDArray[np.object_], time_s: NDArray[np.float64]) -> NDArray[np.object_]:

@@ -32,6 +32,58 @@ _FEWEST_VALUES = 10
 _SHORT_HOLE_S = 0.2
 
 
+def movements(angles: pd.DataFrame, video: str, source: str) -> pd.DataFrame:
+    """Summarise the movement of every angle of everyone in one video.
+
+    Parameters
+    ----------
+    angles : DataFrame
+        The table ``angles``.
+    video, source : str
+        What to write in these columns.
+
+    Returns
+    -------
+    DataFrame
+        The table ``movements``: a row for each person, angle and signal. There are rows for the filtered signal only
+        where something was filtered. An angle that is never seen has ``n_frames`` 0 and no values.
+    """
+    signals = {"unfiltered": "degrees"}
+    if angles["degrees_filtered"].notna().any():
+        signals["filtered"] = "degrees_filtered"
+    order = pd.Index(angles["angle"].unique())
+    rows = []
+    for person, of_person in angles.groupby("person", sort=True):
+        by_angle = dict(tuple(of_person.sort_values("frame").groupby("angle", sort=False)))
+        for angle in order.intersection(list(by_angle), sort=False):
+            time = by_angle[angle]["time_s"].to_numpy(float)
+            for name, column in signals.items():
+                degrees = by_angle[angle][column].to_numpy(float)
+                keys = {"video": video, "source": source, "person": person, "angle": angle, "signal": name}
+                rows.append(keys | _summary(time, degrees))
+    return tables.check(pd.DataFrame(rows), "movements") if rows else tables.empty("movements")
+
+
+def _summary(time_s: NDArray[np.float64], degrees: NDArray[np.float64]) -> dict[str, float]:
+    """Return the measures of one series; both arrays have the shape (n,)."""
+    seen = np.isfinite(degrees)
+    n_cycles, mean, sd = cycle_time(time_s, degrees)
+    low, high, peak = np.nan, np.nan, np.nan
+    if seen.any():
+        low, high = float(degrees[seen].min()), float(degrees[seen].max())
+        peak = float(time_s[np.nanargmax(degrees)])
+    return {
+        "n_frames": int(seen.sum()),
+        "minimum_deg": low,
+        "maximum_deg": high,
+        "range_of_motion_deg": high - low,
+        "time_of_peak_s": peak,
+        "n_cycles": n_cycles,
+        "cycle_time_s": mean,
+        "cycle_time_sd_s": sd,
+    }
+
+
 def cycle_time(time_s: NDArray[np.float64], degrees: NDArray[np.float64]) -> tuple[int, float, float]:
     """Find the cycles of a repeated movement, such as squats, steps or lifting an arm, and how long they take.
 
