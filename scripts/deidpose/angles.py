@@ -210,15 +210,16 @@ def joint_angles(keypoints: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFr
         for column, angle in enumerate(ANGLES.values()):
             values[rows, column] = _continued(values[rows, column], body.time_s[rows], section, angle)
     lowest = [confidence[:, [_POINTS[name] for name in angle.points]].min(axis=1) for angle in ANGLES.values()]
+    codes, facings = pd.factorize(direction)
     table = {
         "frame": np.repeat(body.frame, len(ANGLES)),
         "time_s": np.repeat(body.time_s, len(ANGLES)),
         "person": np.repeat(body.person, len(ANGLES)),
-        "angle": np.tile(np.array(list(ANGLES), dtype=object), len(body.frame)),
+        "angle": pd.array(list(ANGLES), dtype="str").take(np.tile(np.arange(len(ANGLES)), len(body.frame))),
         "degrees": values.ravel(),
         "degrees_filtered": np.nan,
         "confidence": np.stack(lowest, axis=1).ravel(),
-        "direction": np.repeat(direction, len(ANGLES)),
+        "direction": pd.array(facings, dtype="str").take(np.repeat(codes, len(ANGLES))),
     }
     return tables.check(pd.DataFrame(table), "angles")
 
@@ -227,8 +228,7 @@ def _with_head(body: Poses) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return positions, shape (n, 28, 2), and confidences, shape (n, 28), with the middle of the ears at the end."""
     ears = body.position[:, [INDEX["LEar"], INDEX["REar"]]]
     sure = body.confidence[:, [INDEX["LEar"], INDEX["REar"]]]
-    seen = np.isfinite(ears).all(axis=2)
-    left, right = seen[:, 0], seen[:, 1]
+    left, right = (np.isfinite(ears[:, side, 0]) for side in (0, 1))
     # The one ear where only one is seen, and the middle, or nothing, else.
     share = np.where(left == right, 0.5, left.astype(float))[:, None]
     head = np.where(share > 0, share * ears[:, 0], 0.0) + np.where(share < 1, (1 - share) * ears[:, 1], 0.0)
