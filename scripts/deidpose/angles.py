@@ -33,6 +33,9 @@ What differs from Sports2D, and why:
 - Sports2D knows no head angle for BODY_25, which has no keypoint at the top of the head. Here the middle of both ears
   takes its place, or the ear that is seen: of the keypoints of BODY_25 it lies closest to the line from the neck to
   the top of the head.
+- In front and back views the picture does not tell whether a knee or an elbow is bent or overstretched, only whether
+  the limb points inward or outward. Sports2D gives the angle the sign of that; here it is positive, since these joints
+  bend one way. The thighs, shanks, arms and forearms keep the sign.
 - In front and back views Sports2D mirrors one end of the pelvis and of the line of the shoulders, about the left edge
   of the picture. These two are not mirrored here.
 - Sports2D decides on right or left in every frame and leaves front and back to its user, see `find_directions`.
@@ -124,6 +127,8 @@ ANGLES: dict[str, Angle] = {name: _defined(name) for name in (*JOINTS, *SEGMENTS
 _POINTS: dict[str, int] = INDEX | {"Head": len(KEYPOINTS)}
 #: Lines between the two sides of the body.
 _CROSSWISE = ("pelvis", "shoulders")
+#: Joints that bend one way only.
+_HINGES = ("knee", "elbow")
 #: Direction -> first letter of the keypoints that are mirrored; "" for all of them.
 _MIRRORED = {"left": "", "front": "R", "back": "L"}
 
@@ -199,11 +204,13 @@ def joint_angles(keypoints: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFr
     position, confidence = _with_head(body)
     mirrored = _mirror(position, direction)
     values = np.full((len(body.frame), len(ANGLES)), np.nan)
+    flat = (direction == "front") | (direction == "back")
     for column, (name, angle) in enumerate(ANGLES.items()):
         values[:, column] = degrees(mirrored, angle)
         if name in _CROSSWISE:
-            flat = (direction == "front") | (direction == "back")
             values[flat, column] = degrees(position[flat], angle)
+        elif name.endswith(_HINGES):
+            values[flat, column] = np.abs(values[flat, column])
     for person in np.unique(body.person):
         rows = np.flatnonzero(body.person == person)
         section = np.concatenate([[0], np.cumsum(direction[rows][1:] != direction[rows][:-1])])
@@ -286,19 +293,23 @@ def _continued(
 DIRECTIONS: tuple[str, ...] = ("person", "first_frame", "last_frame", "direction")
 
 #: Lengths in a person seen from the side or from the front, in torso lengths (Neck to MidHip): heel to big toe, and the
-#: widths of the shoulders and of the hips as pose networks place them. Mean proportions of adults (Winter 2009,
-#: Biomechanics and Motor Control of Human Movement, figure 4.1: foot 0.152, shoulders 0.259, hips 0.191 and trunk
-#: 0.288 of the height), less what lies outside the keypoints.
-_FOOT, _SHOULDERS, _HIPS = 0.45, 0.75, 0.4
+#: widths of the shoulders and of the hips. Our choice: at the lower end of what pose networks give in the demo clips,
+#: so that a person who faces the camera has the full width with raised arms too.
+_FOOT, _SHOULDERS, _HIPS = 0.45, 0.65, 0.35
+#: Length of the upper arm in torso lengths, for people whose trunk is never seen: 0.186 and 0.288 of the height
+#: (Drillis and Contini, in Winter 2009, Biomechanics and Motor Control of Human Movement, figure 4.1).
+_ARM = 0.186 / 0.288
 #: An offset of the knee (elbow) from the straight line through its neighbours of so much of a torso length is full
 #: evidence for the side that the person faces.
 _BENT = 0.2
 #: A person is seen from the side if turned from that by less than the first, in degrees, and from the front or the
-#: back if turned by more than the second. In between, the direction is that of the nearest clear frame. Our choice:
-#: above the middle between side and front, since Sports2D takes everybody for seen from the side by itself.
+#: back if turned by more than the second. In between, the nearest clear frame decides on that. Our choice: above the
+#: middle between side and front, since Sports2D takes everybody for seen from the side by itself.
 _SIDE, _FLAT = 50.0, 65.0
 #: Sideways evidence, from -1 to 1, that decides about right or left.
 _DECIDED = 0.15
+#: Evidence that weighs less than this, on average over time, is none.
+_KNOWN = 0.05
 #: Evidence is averaged with a Gaussian of this standard deviation, in seconds; a step in gait takes half a second.
 _STEADY_S = 0.25
 #: A direction that lasts less than this, in seconds, is none.
@@ -433,6 +444,11 @@ def _facing(
         return position[:, INDEX[name]]
 
     ones = np.ones(len(time_s))
+    if not np.isfinite(place("Neck") + place("MidHip")).any():
+        # Seen from the waist up: the longest that the arms look is nearest to how long they are.
+        arms = [np.linalg.norm(place(f"{side}Elbow") - place(f"{side}Shoulder"), axis=1) for side in "LR"]
+        if np.isfinite(arms).any():
+            torso = np.full(len(time_s), np.nanpercentile(arms, 95) / _ARM)
     size, _ = average(torso, ones)
     size = np.where(size > 0, size, np.nan)
     feet = [(place(f"{side}BigToe")[:, 0] - place(f"{side}Heel")[:, 0]) / size / _FOOT for side in "LR"]
@@ -452,15 +468,19 @@ def _facing(
     ]
     wide, wide_known = _together([np.clip(part, -1, 1) for part in across], [ones, 0.5 * ones], average)
     # Where the feet are not seen, the width alone tells how far the person is turned.
-    along = np.where(feet_known > 0.1, np.abs(along), np.sqrt(np.maximum(1 - wide**2, 0)))
-    turned = np.where(wide_known > 0.1, np.degrees(np.arctan2(np.abs(wide), along)), 0.0)
+    along = np.where(feet_known > _KNOWN, np.abs(along), np.sqrt(np.maximum(1 - wide**2, 0)))
+    turned = np.where(wide_known > _KNOWN, np.degrees(np.arctan2(np.abs(wide), along)), 0.0)
+    view = np.full(len(time_s), "", object)
+    view[turned > _FLAT] = "flat"
+    view[turned < _SIDE] = "side"
+    flat = _settled(view, time_s, "side") == "flat"
     clear = np.full(len(time_s), "", object)
-    clear[(turned > _FLAT) & (wide > 0)] = "front"
-    clear[(turned > _FLAT) & (wide < 0)] = "back"
-    told = (turned < _SIDE) & (sideways_known > 0.05)
+    clear[flat & (wide > 0)] = "front"
+    clear[flat & (wide < 0)] = "back"
+    told = ~flat & (sideways_known > _KNOWN)
     clear[told & (sideways > _DECIDED)] = "right"
     clear[told & (sideways < -_DECIDED)] = "left"
-    return _settled(clear, time_s)
+    return _settled(clear, time_s, "right")
 
 
 def _together(parts: list[_Array], shares: list[_Array], average: _Average) -> tuple[_Array, _Array]:
@@ -483,13 +503,14 @@ def _offset(first: NDArray[np.float64], joint: NDArray[np.float64], last: NDArra
     return np.asarray(np.divide(cross, length, out=np.full(len(cross), np.nan), where=length > 0))
 
 
-def _settled(clear: NDArray[np.object_], time_s: NDArray[np.float64]) -> NDArray[np.object_]:
-    """Return a direction for every frame, shape (n,), from directions of which some are unclear ("").
+def _settled(clear: NDArray[np.object_], time_s: NDArray[np.float64], otherwise: str) -> NDArray[np.object_]:
+    """Return a word for every frame, shape (n,), where some frames have none ("") because nothing is clear.
 
-    Directions that last too short are unclear too; what is unclear gets the direction that is nearest in time.
+    A word that lasts too short does not count; frames without one get that of the nearest in time. Where none has
+    one, all get ``otherwise``.
     """
     if not (clear != "").any():
-        return np.full(len(clear), "right", object)
+        return np.full(len(clear), otherwise, object)
     while True:
         known = np.flatnonzero(clear != "")
         after = np.minimum(np.searchsorted(known, np.arange(len(clear))), len(known) - 1)
