@@ -428,9 +428,10 @@ def _facing(
     position: NDArray[np.float64], torso: NDArray[np.float64], time_s: NDArray[np.float64]
 ) -> NDArray[np.object_]:
     """Return the direction of one person in each frame, shape (n,), from positions of shape (n, 27, 2)."""
-    step = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1.0
+    steps = np.diff(time_s)
+    step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
     # Evidence is averaged over time, not over frames: a person who was away comes back with evidence of their own.
-    slot = np.round((time_s - time_s[0]) / step).astype(np.int64) if step > 0 else np.arange(len(time_s))
+    slot = np.round((time_s - time_s[0]) / step).astype(np.int64)
 
     def average(value: _Array, weight: _Array) -> tuple[_Array, _Array]:
         known = np.isfinite(value) & (weight > 0)

@@ -13,7 +13,6 @@ from deidpose.skeleton import KEYPOINTS
 LENGTHS = {"thigh": 0.85, "shank": 0.85, "foot": 0.45, "arm": 0.62, "forearm": 0.5, "hand": 0.2}
 #: Half the width of the shoulders and of the hips.
 WIDTHS = {"Shoulder": 0.35, "Hip": 0.18}
-STRAIGHT = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 
 
 def project(
