@@ -66,7 +66,7 @@ def test_the_mean_and_standard_deviation_are_those_of_the_cycles_themselves() ->
     lengths = np.array([2.0, 2.3, 2.1, 2.6, 2.2, 2.4])
     peaks = 1 + np.concatenate([[0], np.cumsum(lengths)])
     time = np.arange(0, peaks[-1] + 1, 1 / 60)
-    phase = np.interp(time, peaks, np.arange(len(peaks)), left=-0.5, right=len(peaks) - 0.5)
+    phase = np.interp(time, [peaks[0] - 2.2, *peaks, peaks[-1] + 2.2], np.arange(-1, len(peaks) + 1))
     n, mean, sd = cycle_time(time, 40 * np.cos(2 * np.pi * phase))
     assert n == 6
     assert mean == pytest.approx(lengths.mean(), abs=0.03)

@@ -10,9 +10,15 @@ from deidpose import tables
 #: A movement smaller than this, in degrees, is not searched for cycles: it is the noise of pose estimation, or sway.
 #: Our choice.
 SMALLEST_RANGE = 5.0
-#: Autocorrelation at the time of a cycle, from which on a movement counts as repeated. Our choice: noise of ten
-#: seconds that is smoothed at 6 Hz reaches 0.4 by chance.
+#: Autocorrelation at the time of a cycle, from which on a movement counts as repeated; for few cycles, which are alike
+#: by chance more easily, so much divided by their number more. Our choice: of noise with frequencies up to 1, 3 or
+#: 6 Hz that lasts 3 to 30 seconds, at most two series in a hundred then seem to repeat themselves.
 LEAST_REPETITION = 0.45
+_FEW_CYCLES = 0.35
+#: How far the autocorrelation has to rise to the peak that is the time of a cycle.
+_LEAST_RISE = 0.2
+#: Cycles whose times vary by more than this part of their mean (standard deviation) are none.
+LEAST_REGULAR = 0.3
 #: How far the angle has to fall on both sides of a peak, as a part of the range of motion. Our choice: the second
 #: and smaller peak of the knee in walking is about a third of the first.
 LEAST_PROMINENCE = 0.4
@@ -130,7 +136,7 @@ def cycle_time(time_s: NDArray[np.float64], degrees: NDArray[np.float64]) -> tup
     times = grid[peaks] + step * _vertex(smooth, peaks)
     cycles = np.diff(times)
     cycles = cycles[(cycles >= _CYCLE_LIMITS[0] * lag * step) & (cycles <= _CYCLE_LIMITS[1] * lag * step)]
-    if len(cycles) < FEWEST_CYCLES:
+    if len(cycles) < FEWEST_CYCLES or cycles.std(ddof=1) > LEAST_REGULAR * cycles.mean():
         return nothing
     return len(cycles), float(cycles.mean()), float(cycles.std(ddof=1))
 
@@ -157,7 +163,9 @@ def _repetition(series: NDArray[np.float64], seen: NDArray[np.bool_]) -> int:
     )
     alike = np.divide(covariance, np.sqrt(variance), out=np.zeros(n), where=variance > 1e-12 * variance[0])
     alike[pairs < n / 4] = 0.0
-    lags, _ = signal.find_peaks(alike[: n // 2 + 1], height=LEAST_REPETITION, prominence=0.2)
+    lags, _ = signal.find_peaks(alike[: n // 2 + 1], prominence=_LEAST_RISE)
+    compared = (n - lags) / np.maximum(lags, 1)
+    lags = lags[alike[lags] >= LEAST_REPETITION + _FEW_CYCLES / compared]
     if not len(lags):
         return 0
     return int(lags[alike[lags] >= _FIRST_OF_ALIKE * alike[lags].max()][0])
