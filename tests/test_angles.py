@@ -432,6 +432,24 @@ def test_feet_that_are_wrong_for_a_moment_do_not_change_the_direction() -> None:
     assert told(movers.table(position)) == ["right"]
 
 
+def test_feet_that_flicker_are_averaged() -> None:
+    position = movers.project({}, 200, turned=180)  # standing: neither knees nor elbows tell anything
+    wrong = np.flatnonzero(np.random.default_rng(0).random(200) < 0.3)
+    for side in "LR":
+        toe, heel = INDEX[f"{side}BigToe"], INDEX[f"{side}Heel"]
+        position[wrong[:, None], [toe, heel]] = position[wrong[:, None], [heel, toe]]
+    assert told(movers.table(position)) == ["left"]
+
+
+@pytest.mark.parametrize(("turned", "expected"), [(10, "right"), (170, "left")])
+def test_somebody_seen_from_the_waist_up_from_the_side_faces_where_the_elbows_bend(
+    turned: float, expected: str
+) -> None:
+    below = [name for name in KEYPOINTS if any(part in name for part in ("Knee", "Ankle", "Toe", "Heel"))]
+    flexion = {"shoulder": 40.0, "elbow": 60 + 40 * np.sin(np.arange(90) / 8)}
+    assert told(movers.table(movers.project(flexion, 90, turned=turned), unseen=below)) == [expected]
+
+
 def test_a_person_who_was_away_comes_back_with_a_direction_of_their_own() -> None:
     there = movers.table(movers.project(movers.gait(60), 60))
     back = movers.table(movers.project(movers.gait(60), 60, turned=180), first=400)

@@ -62,6 +62,22 @@ def test_a_stride_is_one_cycle_though_the_knee_bends_twice_in_it() -> None:
     assert sd < 0.05
 
 
+def test_two_peaks_that_differ_are_one_cycle() -> None:
+    phase = TIME % 1.2 / 1.2
+    degrees = 60 * np.exp(-(((phase - 0.25) / 0.1) ** 2)) + 36 * np.exp(-(((phase - 0.75) / 0.1) ** 2))
+    n, mean, _ = cycle_time(TIME, degrees + noise(0, 1))
+    assert n == 9
+    assert mean == pytest.approx(1.2, abs=0.01)
+
+
+def test_cycles_are_timed_more_finely_than_in_frames() -> None:
+    time = np.arange(150) / 10
+    n, mean, sd = cycle_time(time, 40 * np.cos(2 * np.pi * time / 1.13))
+    assert n == 11
+    assert mean == pytest.approx(1.13, abs=0.002)
+    assert sd < 0.02
+
+
 def test_the_mean_and_standard_deviation_are_those_of_the_cycles_themselves() -> None:
     lengths = np.array([2.0, 2.3, 2.1, 2.6, 2.2, 2.4])
     peaks = 1 + np.concatenate([[0], np.cumsum(lengths)])

@@ -173,12 +173,13 @@ def joint_angles(keypoints: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFr
     """Compute every angle of everyone in one video.
 
     Angles go on over time without jumps of a whole turn: in a stretch, each is expressed within half a turn of the
-    one before. A keypoint that jumps away for one or two frames does not change how the angle goes on after it. A
-    stretch ends where the person changes direction, where the angle is not seen for more than a second, and where it
-    changes by more than a quarter of a turn from one frame to the next, which is no movement but a keypoint in
-    another place. The median of each stretch lies within half a turn of the middle of its range (`ANGLES`), so that
-    the same movement has the same numbers in every source of a video, and one wrong frame never shifts the rest by a
-    turn.
+    course that the medians of five frames take, so that a keypoint that jumps away for one or two frames does not
+    change how the angle goes on after it, and a hole does not either. A stretch ends where the person changes
+    direction, where the angle is not seen for more than a second, and where the course turns by more than a quarter
+    of a turn from one frame to the next, which is no movement but a keypoint in another place. The median of each
+    stretch lies within half a turn of the middle of its range (`ANGLES`), so that the same movement has the same
+    numbers in every source of a video, and keypoints that were lost for a while shift nothing by a turn. At a change
+    of direction the angle jumps as the convention demands.
 
     Parameters
     ----------

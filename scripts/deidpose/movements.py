@@ -26,7 +26,7 @@ LEAST_PROMINENCE = 0.4
 FEWEST_CYCLES = 2
 #: Two peaks are one cycle apart if the time between them is within this part of the time that the autocorrelation
 #: gives; further apart, a peak between them was not seen.
-_CYCLE_LIMITS = (0.5, 1.5)
+_CYCLE_LIMITS = (0.6, 1.5)
 #: The series is smoothed with a Gaussian of this part of a cycle before its peaks are searched.
 _SMOOTHING = 1 / 16
 #: Peaks of the autocorrelation from this part of the highest on count; the first is the cycle, later ones are two or
