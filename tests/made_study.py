@@ -237,7 +237,7 @@ def study(
         "effects": made,
         "keypoint_effects": table("keypoint_effects", everyone | {"keypoint": ["body", "LKnee", "RKnee"]}, patient=True),
         "identities": table("identities", everyone, patient=True),
-        "headcounts": table("headcounts", {"video": names, "method": [*METHODS, "reencode"]}, n_people_original=people, n_switches=1),
+        "headcounts": table("headcounts", {"video": names, "method": [*METHODS, "reencode"]}, n_people_original=people, n_switches=1, n_frames=90, n_frames_fewer=2, n_frames_more=1),
         "movements": table("movements", {"video": names, "source": ["original", *METHODS], "person": range(people), "angle": ANGLES, "signal": SIGNALS}),
         "pairs": pairs(made, pairs_per_row),
         "audits": audits,

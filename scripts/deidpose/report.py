@@ -68,8 +68,9 @@ _HEADINGS = {
     "pearson_r": "Correlation r",
     "pck_0_2": "PCK@0.2",
     "oks": "OKS",
-    "oks_net": "OKS, net",
-    "pck_0_2_net": "PCK@0.2, net",
+    "displacement_mean": "Mean displacement",
+    "displacement_median": "Median displacement",
+    "displacement_p95": "95th percentile of displacement",
     "fps": "Frame rate",
     "low": "Interval from",
     "high": "Interval to",
@@ -122,7 +123,7 @@ _AUDIT: dict[str, tuple[str, str]] = {
         "frames with a face that is not covered, or that CenterFace finds outside the masks of the delivered file",
     ),
     "longest_leak_frames": ("frames", "the longest time that one place stays uncovered, in frames"),
-    "longest_leak_s": ("s", "the same in seconds"),
+    "longest_leak_s": ("s", "the longest time that one place stays uncovered, in seconds"),
     "leak_rate_upper_95": (
         "0..1",
         "exact upper 95 % confidence bound of the share of face-frames that leak, were they independent, which frames "
@@ -400,7 +401,7 @@ def _described_videos(methods: Sequence[str]) -> list[dict[str, str]]:
     columns = [_column(name, unit, text) for name, (unit, text) in _VIDEOS.items()]
     for method in methods:
         text = f"additional mean absolute difference of {method}, net of the control, mean over the patient's joints"
-        columns.append(_column(f"cost_{method}", "deg", text) | {"heading": style.words(method)})
+        columns.append(_column(f"cost_{method}", "deg", text) | {"heading": f"{style.words(method)}, added error"})
     for method in methods:
         columns.append(
             _column(f"audit_{method}", "", f"verdict of the audit of the file masked by {method}")

@@ -313,13 +313,16 @@ function drawTradeoff() {
       `${number(point.high, 2, true)})<br>${point.n_pass} of ${point.n_videos} files passed<extra></extra>`,
   })); // prettier-ignore
   const lowest = Math.min(1, ...points.map((point) => point.share_low));
+  const [least, most] = [Math.min(0, ...points.map((point) => point.low ?? point.mae_net_deg)),
+    Math.max(STUDY.margin, ...points.map((point) => point.high ?? point.mae_net_deg))]; // prettier-ignore
+  const pad = (most - least) * 0.1;
   return plot("chart-tradeoff", traces, {
-    xaxis: axis({ title: "Added error, net of the control (°)", zeroline: true }),
-    yaxis: axis({ title: "Files that passed the audit", tickformat: ".0%", range: [Math.max(-0.02, lowest - 0.08), 1.06] }),
+    xaxis: axis({ title: "Added error, net of the control (°)", zeroline: true, range: [least - pad, most + 2.2 * pad] }),
+    yaxis: axis({ title: "Files that passed the audit", tickformat: ".0%", range: [Math.max(-0.02, lowest - 0.08), 1.11], dtick: 0.2, tick0: 0 }),
     shapes: [marginBand("x")],
     margin: { l: 60, r: 15, t: 10, b: 45 },
     annotations: points.length
-      ? [{ xref: "paper", yref: "paper", x: 0.01, y: 0.02, xanchor: "left", yanchor: "bottom", text: "↖ better", showarrow: false,
+      ? [{ xref: "paper", yref: "paper", x: 0.01, y: 0.995, xanchor: "left", yanchor: "top", text: "↖ better", showarrow: false,
           font: { color: cssColour("--muted") } }]
       : nothing("Nothing was measured."),
   }, { displayModeBar: false }); // prettier-ignore
@@ -363,7 +366,8 @@ async function drawMethods() {
     };
   }); // prettier-ignore
   const unit = unitOf(facts);
-  note("note-methods", `${facts.heading}: ${facts.text}${unit ? ` (${unit})` : ""}. Mean over videos or subjects, ${basis === "net" ? "net of the control" : "raw"}, ` +
+  const meaning = facts.text.toLowerCase().startsWith(facts.heading.toLowerCase()) ? "" : `: ${facts.text}`;
+  note("note-methods", `${facts.heading}${meaning}${unit ? ` (${unit})` : ""}. Mean over videos or subjects, ${basis === "net" ? "net of the control" : "raw"}, ` +
     `${view.signal}, with its ${100 * STUDY.level} % bootstrap interval.${basis === view.basis ? "" : ` It is not formed ${view.basis}.`}`); // prettier-ignore
   const height = Math.max(360, angles.length * 34 + 80);
   byId("chart-methods").style.height = `${height}px`;
@@ -393,25 +397,41 @@ async function drawBody() {
     });
     return make("tr", {}, make("th", { scope: "row" }, heading(facts, basis === "net" ? ", net" : "")), ...cells);
   }); // prettier-ignore
+  if (!measures.includes("n_switches")) body.push(...(await peopleRows(methods)));
   const head = make("tr", {}, make("th", { scope: "col" }, "Whole person"),
     ...methods.map((method) => make("th", { scope: "col", className: "number" }, words(method)))); // prettier-ignore
   byId("body").replaceChildren(...(body.length ? [make("table", {}, make("thead", {}, head), make("tbody", {}, ...body))] : []));
+}
+
+/** What became of identities and of the number of people, over the videos of the condition. */
+async function peopleRows(methods) {
+  const data = await table("headcounts");
+  if (!data.rows) return [];
+  const inCondition = (row) => view.condition === ALL || STUDY.conditions[data.columns.video.get(row)] === view.condition;
+  const sum = (rows, name) => rows.reduce((total, row) => total + data.columns[name].get(row), 0);
+  const rowsOf = Object.fromEntries(methods.map((method) => [method, where(data, { method }).filter(inCondition)]));
+  const kinds = [
+    ["n_switches", "Identity switches a video", (rows) => number(sum(rows, "n_switches") / rows.length, 2)],
+    ["n_frames_fewer", "Frames with fewer people (%)", (rows) => number((100 * sum(rows, "n_frames_fewer")) / sum(rows, "n_frames"), 1)],
+    ["n_frames_more", "Frames with more people (%)", (rows) => number((100 * sum(rows, "n_frames_more")) / sum(rows, "n_frames"), 1)],
+  ];
+  return kinds.map(([name, title, text]) => make("tr", {}, make("th", { scope: "row" }, heading({ ...described("headcounts", name), heading: title, unit: "" })),
+    ...methods.map((method) => make("td", { className: "number" }, text(rowsOf[method]))))); // prettier-ignore
 }
 
 async function drawAgreement() {
   const data = await table("agreement");
   const rows = where(data, { condition: view.condition, signal: view.signal }).map((row) => record(data, row));
   const methods = [...STUDY.methods, STUDY.control];
-  const angles = [...STUDY.joints, ...STUDY.segments].filter((angle) => rows.some((row) => row.angle === angle));
+  const angles = shownAngles().filter((angle) => rows.some((row) => row.angle === angle));
   const of = (angle, method) => rows.find((row) => row.angle === angle && row.method === method)?.icc_2_1 ?? NaN;
   const z = angles.map((angle) => methods.map((method) => of(angle, method)));
   const element = byId("chart-agreement");
-  element.style.height = `${Math.max(300, angles.length * 20 + 60)}px`;
+  element.style.height = `${Math.max(300, angles.length * 30 + 60)}px`;
   await plot("chart-agreement", [{
     type: "heatmap", x: methods.map(words), y: angles.map(words), z: z.map((line) => line.map((value) => (Number.isNaN(value) ? null : value))),
     zmin: 0, zmax: 1, xgap: 2, ygap: 2, colorscale: [[0, "#fff3d6"], [0.5, "#c7dcec"], [0.75, "#7fb2d6"], [0.9, "#2f7dbb"], [1, "#0b4a85"]],
-    texttemplate: "%{z:.2f}", hovertemplate: "%{y}, %{x}: ICC %{z:.3f}<extra></extra>",
-    colorbar: { thickness: 10, len: 0.6, outlinewidth: 0, tickvals: [0, ...STUDY.bands.map((band) => band[0])] },
+    texttemplate: "%{z:.2f}", hovertemplate: "%{y}, %{x}: ICC %{z:.3f}<extra></extra>", showscale: false,
   }], {
     yaxis: axis({ autorange: "reversed", showgrid: false, dtick: 1 }), xaxis: axis({ side: "top", showgrid: false }), margin: { l: 110, r: 10, t: 30, b: 10 },
     annotations: angles.length ? [] : nothing("Nothing was measured."),
@@ -454,9 +474,10 @@ async function drawEquivalence() {
     };
   }); // prettier-ignore
   drawVerdicts(rows);
+  const edgeAt = 1.15 * Math.max(STUDY.margin, ...rows.flatMap((row) => [Math.abs(row.low), Math.abs(row.high)]).filter(Number.isFinite));
   const edge = { type: "line", yref: "paper", y0: 0, y1: 1, line: { color: cssColour("--good"), width: 1, dash: "dot" } };
   return plot("chart-equivalence", traces, {
-    showlegend: true, yaxis: angleAxis(angles), xaxis: axis({ title: `${byId("tested").selectedOptions[0].text}, ${view.basis} (°)`, zeroline: true }),
+    showlegend: true, yaxis: angleAxis(angles), xaxis: axis({ title: `${byId("tested").selectedOptions[0].text}, ${view.basis} (°)`, zeroline: true, range: [-edgeAt, edgeAt] }),
     margin: { l: 110, r: 15, t: 30, b: 45 }, annotations: rows.length ? [] : nothing("Not tested in this way."),
     shapes: [marginBand("x"), ...[-1, 1].map((side) => ({ ...edge, x0: side * STUDY.margin, x1: side * STUDY.margin }))],
   }); // prettier-ignore
@@ -494,14 +515,16 @@ async function drawBland() {
   const muted = cssColour("--muted");
   const marks = lines ? [["bias", lines.bias_deg, "solid"], ["lower limit", lines.loa_low_deg, "dash"], ["upper limit", lines.loa_high_deg, "dash"]]
     .filter(([, value]) => !Number.isNaN(value)) : []; // prettier-ignore
+  const differences = original.map((value, at) => method[at] - value);
+  const reach = 1.12 * Math.max(0.5, ...marks.map(([, value]) => Math.abs(value)), ...differences.map(Math.abs));
   const element = byId("chart-bland");
   await plot("chart-bland", [{
-    x: original.map((value, index) => (value + method[index]) / 2), y: original.map((value, index) => method[index] - value), mode: "markers",
+    x: original.map((value, at) => (value + method[at]) / 2), y: differences, mode: "markers",
     marker: { size: 4.5, opacity: 0.4, color: colourOf(view.method), symbol: STUDY.looks[view.method].symbol },
     text: rows.map((row) => `${pairs.columns.video.get(row)}, frame ${pairs.columns.frame.get(row)}`),
     hovertemplate: "%{text}<br>mean %{x:.1f}°, difference %{y:.2f}°<extra></extra>",
   }], {
-    xaxis: axis({ title: "Mean of original and method (°)", zeroline: false }), yaxis: axis({ title: "Method − original (°)", zeroline: true }),
+    xaxis: axis({ title: "Mean of original and method (°)", zeroline: false }), yaxis: axis({ title: "Method − original (°)", zeroline: true, range: [-reach, reach] }),
     shapes: marks.map(([, value, dash]) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: value, y1: value, line: { color: cssColour("--text"), width: 1.3, dash } })),
     annotations: rows.length || lines ? marks.map(([name, value]) => ({ xref: "paper", x: 1, xanchor: "right", y: value, yanchor: "bottom", showarrow: false,
       text: `${name} ${number(value, 1, true)}°`, font: { size: 11, color: muted } })) : nothing("Nothing was measured."),
@@ -529,10 +552,12 @@ async function drawRain() {
       marker: { color: colourOf(method), size: 5, opacity: 0.6, symbol: STUDY.looks[method].symbol }, line: { color: colourOf(method), width: 1.5 },
       fillcolor: faded(colourOf(method), 0.25),
     };
+    // The axis runs downwards, so the cloud is on its negative side, and the rain below it.
     // A density of a handful of points would show what is not there.
     if (rows.length < 8) return { ...common, type: "box", boxpoints: "all", jitter: 0.3, pointpos: -1.4, width: 0.3 };
-    return { ...common, type: "violin", side: "positive", points: "all", jitter: 0.6, pointpos: -0.7, width: 1.1, meanline: { visible: false },
-      box: { visible: true, width: 0.18, fillcolor: cssColour("--panel") }, spanmode: "hard" };
+    return { ...common, type: "violin", side: "negative", points: "all", jitter: 0.5, pointpos: 0.65, width: 1.1,
+      marker: { ...common.marker, size: rows.length > 100 ? 3 : 5, opacity: rows.length > 100 ? 0.35 : 0.6 },
+      box: { visible: true, width: 0.12, fillcolor: cssColour("--panel") }, spanmode: "hard" };
   }); // prettier-ignore
   await plot("chart-rain", traces, {
     xaxis: axis({ title: `Bias, ${view.basis} (°)`, zeroline: true }), yaxis: axis({ autorange: "reversed", showgrid: false }),
@@ -592,7 +617,7 @@ async function fillView() {
     viewChanged();
   });
   byId("measure").addEventListener("change", () => draw("chart-methods"));
-  byId("angles").addEventListener("change", () => ["chart-methods", "chart-equivalence"].forEach(draw));
+  byId("angles").addEventListener("change", () => ["chart-methods", "chart-agreement", "chart-equivalence"].forEach(draw));
   byId("tested").addEventListener("change", () => draw("chart-equivalence"));
 }
 
@@ -956,18 +981,21 @@ function step(by) {
   seek(index + by);
 }
 
-/** What is shown: the whole picture, or a box around the chosen person over the whole video. */
+/** What is shown: the whole picture, or a box around the chosen person or everyone, over the whole video. */
 function boxShown() {
-  if (byId("zoom").value === "picture") return [0, 0, video.width, video.height];
-  const series = seriesOf("original", chosen().person);
-  if (!series) return [0, 0, video.width, video.height];
+  const zoom = byId("zoom").value;
+  const { person } = chosen();
+  const around = video.series.filter((one) => one.source === "original" && (zoom === "everyone" || one.person === person));
+  if (zoom === "picture" || !around.length) return [0, 0, video.width, video.height];
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-  for (let i = series.start; i < series.start + series.n; i += 1) {
-    for (let keypoint = 0; keypoint < video.keypoints.length; keypoint += 1) {
-      const place = placeOf(series, keypoint, i);
-      if (!place) continue;
-      [left, right] = [Math.min(left, place[0]), Math.max(right, place[0])];
-      [top, bottom] = [Math.min(top, place[1]), Math.max(bottom, place[1])];
+  for (const series of around) {
+    for (let i = series.start; i < series.start + series.n; i += 1) {
+      for (let keypoint = 0; keypoint < video.keypoints.length; keypoint += 1) {
+        const place = placeOf(series, keypoint, i);
+        if (!place) continue;
+        [left, right] = [Math.min(left, place[0]), Math.max(right, place[0])];
+        [top, bottom] = [Math.min(top, place[1]), Math.max(bottom, place[1])];
+      }
     }
   }
   const pad = 0.06 * Math.max(right - left, bottom - top);
@@ -994,7 +1022,7 @@ function drawSkeleton(context, series, look) {
     const place = placeOf(series, keypoint, index);
     if (!place) continue;
     context.beginPath();
-    context.arc(...look.onCanvas(place), look.width * 1.1, 0, 2 * Math.PI);
+    context.arc(...look.onCanvas(place), 1 + look.width / 2, 0, 2 * Math.PI);
     context.fill();
   }
   context.globalAlpha = 1;
@@ -1023,7 +1051,10 @@ function drawPanel(context, sources, [left, top, width, height], title) {
     for (const series of video.series.filter((one) => one.source === source)) {
       const mine = series.person === person;
       const dash = series.person < 0 ? [2, 3] : dashOf(source);
-      drawSkeleton(context, series, { colour: colourOf(source), width: mine ? 2.4 : 1.4, alpha: mine ? 1 : 0.4, dash, onCanvas });
+      // The original is a broad band below, so that it shows where a method is the same.
+      const width = (source === "original" ? 4.5 : 1.8) * (mine ? 1 : 0.65);
+      const alpha = (source === "original" ? 0.4 : 1) * (mine ? 1 : 0.45);
+      drawSkeleton(context, series, { colour: colourOf(source), width, alpha, dash, onCanvas });
     }
   }
   context.fillStyle = cssColour("--muted");
