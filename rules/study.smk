@@ -5,6 +5,7 @@ FIGURES = {
     "heatmap": ("Angles", "Mean absolute difference by angle", "net of control"),
     "equivalence": ("Angles", "Tests of equivalence", "net of control"),
     "bland_altman": ("Angles", "Limits of agreement", "raw"),
+    "bland_altman_joints": ("Angles", "Limits of agreement, all joints", "raw"),
     "raincloud": ("Angles", "Spread over videos", "net of control"),
     "agreement": ("Angles", "Intraclass correlation", "raw, with control"),
     "keypoints": ("Keypoints and people", "Keypoints", "raw, with control"),
@@ -146,7 +147,11 @@ rule report:
     params:
         methods=METHODS,
         settings=SETTINGS,
-        models=MODELS,
+        models=MODELS | LIBRARY_FACTS,
+        conditions=lambda wildcards: {
+            video: condition
+            for video, (_, condition) in videos_of_study(wildcards).items()
+        },
         excluded=corrections.excluded(CORRECTIONS),
         libraries=list(LIBRARY_FILES.values()),
         code=code("report"),
