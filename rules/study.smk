@@ -77,17 +77,17 @@ rule study:
         proofs=of_study(f"{RESTRICTED}/sanitizing/{{video}}.json"),
     output:
         **{name: f"{RESTRICTED}/study/{name}.csv" for name in STUDY_TABLES},
-        **{
-            figure: report(
+        pairs=f"{RESTRICTED}/study/pairs.parquet",
+        sentence=f"{RESTRICTED}/study/choice.txt",
+        figures=[
+            report(
                 f"{RESTRICTED}/study/figures/{figure}.svg",
                 caption=f"../report/{figure}.rst",
                 category=category,
                 labels={"figure": title, "basis": basis},
             )
             for figure, (category, title, basis) in FIGURES.items()
-        },
-        pairs=f"{RESTRICTED}/study/pairs.parquet",
-        sentence=f"{RESTRICTED}/study/choice.txt",
+        ],
         pictures=expand(
             f"{RESTRICTED}/study/figures/{{figure}}.{{form}}",
             figure=FIGURES,

@@ -62,7 +62,7 @@ with job(snakemake.log[0]):
         margin_deg=settings["margin_deg"],
         alpha=settings["alpha"],
     )
-    for name, draw in figures.STUDY.items():
-        figure = draw(study)
+    for path in map(Path, snakemake.output.figures):
+        figure = figures.STUDY[path.stem](study)
         for ending in (".svg", ".pdf", ".png"):
-            figures.save(figure, Path(snakemake.output[name]).with_suffix(ending))
+            figures.save(figure, path.with_suffix(ending))

@@ -25,6 +25,7 @@ _FOLDERS = {
     "sanitizing": "privacy",
     "study": "study",
     "figures": "study/figures",
+    "pictures": "study/figures",
     "report": "",
     "payloads": "report",
 }
