@@ -18,7 +18,9 @@ with job(snakemake.log[0]):
             source: tables.read(path, "keypoints")
             for source, path in zip(sources, snakemake.input.keypoints, strict=True)
         },
-        angles={source: tables.read(path, "angles") for source, path in zip(sources, snakemake.input.angles, strict=True)},
+        angles={
+            source: tables.read(path, "angles") for source, path in zip(sources, snakemake.input.angles, strict=True)
+        },
         matches=tables.read(snakemake.input.matches, "matches"),
         people=tables.read(snakemake.input.people, "people"),
     )

@@ -34,7 +34,14 @@ def videos(n: int) -> list[str]:
 
 
 def screening(accepted: Sequence[str], rejected: Sequence[tuple[str, str]] = ()) -> pd.DataFrame:
-    facts: dict[str, Any] = {"width": SIZE[0], "height": SIZE[1], "fps": 30.0, "n_frames": 90, "duration_s": 3.0, "codec": "h264"}
+    facts: dict[str, Any] = {
+        "width": SIZE[0],
+        "height": SIZE[1],
+        "fps": 30.0,
+        "n_frames": 90,
+        "duration_s": 3.0,
+        "codec": "h264",
+    }
     nothing = dict.fromkeys(tables.TABLES["screening"])
     rows = [nothing | facts | {"video": video, "status": "accepted", "reason": ""} for video in accepted]
     rows += [nothing | {"video": video, "status": "rejected", "reason": reason} for video, reason in rejected]
@@ -44,7 +51,13 @@ def screening(accepted: Sequence[str], rejected: Sequence[tuple[str, str]] = ())
 def effects(names: Sequence[str], people: int = 2, seed: int = 0) -> pd.DataFrame:
     """Return the table ``effects``: person 0 is the patient, the control differs by about a degree."""
     rng = np.random.default_rng(seed)
-    keys = {"video": names, "method": [*METHODS, "reencode"], "person": range(people), "angle": ANGLES, "signal": SIGNALS}
+    keys = {
+        "video": names,
+        "method": [*METHODS, "reencode"],
+        "person": range(people),
+        "angle": ANGLES,
+        "signal": SIGNALS,
+    }
     made = table("effects", keys, seed)
     made["patient"] = made["person"] == 0
     joint = dict(zip(ANGLES, rng.uniform(0.3, 1.9, len(ANGLES)), strict=True))
@@ -54,11 +67,18 @@ def effects(names: Sequence[str], people: int = 2, seed: int = 0) -> pd.DataFram
     made["bias_deg"] = 0.6 * cost + made["video"].map(per_video) * (0.3 + 0.4 * cost) + noise
     made["sd_deg"] = 1 + cost + rng.uniform(0, 0.5, len(made))
     made["mae_deg"] = 0.9 + cost + np.abs(noise)
-    made["n_original"], made["n_lost"], made["n_gained"] = 90, rng.integers(0, 6, len(made)), rng.integers(0, 3, len(made))
+    made["n_original"], made["n_lost"], made["n_gained"] = (
+        90,
+        rng.integers(0, 6, len(made)),
+        rng.integers(0, 3, len(made)),
+    )
     made["n_both"] = made["n_original"] - made["n_lost"]
     made["lost_percent"] = 100 * made["n_lost"] / made["n_original"]
     made["gained_percent"] = 100 * made["n_gained"] / made["n_original"]
-    made["loa_low_deg"], made["loa_high_deg"] = made["bias_deg"] - 1.96 * made["sd_deg"], made["bias_deg"] + 1.96 * made["sd_deg"]
+    made["loa_low_deg"], made["loa_high_deg"] = (
+        made["bias_deg"] - 1.96 * made["sd_deg"],
+        made["bias_deg"] + 1.96 * made["sd_deg"],
+    )
     made["icc_2_1"] = np.clip(1 - 0.05 * made["mae_deg"] - 0.05 * rng.random(len(made)), 0, 1)
     made["confidence_bias"] = -0.01 * cost + rng.normal(0, 0.005, len(made))
     for measure in ("bias_deg", "mae_deg", "lost_percent", "confidence_bias"):
@@ -105,7 +125,10 @@ def equivalence(effects_: pd.DataFrame, conditions: dict[str, str]) -> pd.DataFr
                 part = pd.DataFrame({"mean": groups.mean(), "sd": groups.std(), "n_units": groups.size()}).reset_index()
                 error, freedom = part["sd"] / np.sqrt(part["n_units"]), np.maximum(part["n_units"] - 1, 1)
                 half = scipy_stats.t.ppf(0.95, freedom) * error
-                equal = np.maximum(scipy_stats.t.sf((part["mean"] + MARGIN) / error, freedom), scipy_stats.t.cdf((part["mean"] - MARGIN) / error, freedom))
+                equal = np.maximum(
+                    scipy_stats.t.sf((part["mean"] + MARGIN) / error, freedom),
+                    scipy_stats.t.cdf((part["mean"] - MARGIN) / error, freedom),
+                )
                 differ = 2 * scipy_stats.t.sf(np.abs(part["mean"]) / error, freedom)
                 verdict = np.where(equal < 0.05, "equivalent", np.where(differ < 0.05, "different", "undecided"))
                 needed = np.where(verdict == "undecided", np.ceil(40 * part["sd"]) + 5, np.nan)
@@ -125,14 +148,20 @@ def agreement(effects_: pd.DataFrame, conditions: dict[str, str]) -> pd.DataFram
         part = groups.agg(bias_deg=("bias_deg", "mean"), sd_between_deg=("bias_deg", "std"), sd_within_deg=("sd_deg", "mean"),
                           icc_2_1=("icc_2_1", "mean"), n_units=("video", "size"), n_pairs=("n_both", "sum")).reset_index()  # fmt: skip
         spread = 1.96 * np.hypot(part["sd_between_deg"].fillna(0), part["sd_within_deg"])
-        parts.append(part.assign(loa_low_deg=part["bias_deg"] - spread, loa_high_deg=part["bias_deg"] + spread, condition=condition))
+        parts.append(
+            part.assign(
+                loa_low_deg=part["bias_deg"] - spread, loa_high_deg=part["bias_deg"] + spread, condition=condition
+            )
+        )
     return tables.check(pd.concat(parts, ignore_index=True), "agreement")
 
 
 def pairs(effects_: pd.DataFrame, per_row: int, seed: int = 1) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     chosen = effects_[effects_["patient"]]
-    made = chosen.loc[chosen.index.repeat(per_row), ["video", "method", "person", "patient", "angle", "signal", "bias_deg", "sd_deg"]]
+    made = chosen.loc[
+        chosen.index.repeat(per_row), ["video", "method", "person", "patient", "angle", "signal", "bias_deg", "sd_deg"]
+    ]
     made["frame"] = np.tile(np.arange(per_row) * (90 // per_row), len(chosen))
     made["original_deg"] = 30 + 30 * np.sin(made["frame"] / 7) + rng.normal(0, 3, len(made))
     made["method_deg"] = made["original_deg"] + rng.normal(made["bias_deg"], made["sd_deg"])
@@ -197,7 +226,10 @@ def payload_script(video: str, n_frames: int = 90, sources: Sequence[str] = ("or
     """Return the data of a video with a patient, somebody else, and somebody whom only blur sees."""
     keypoints, angles = {}, {}
     for number, source in enumerate(sources):
-        people = [walking(range(n_frames), 0, 300, 240, 1.2 * number, number), walking(range(20, n_frames), 1, 480, 260, 1.2 * number, number)]
+        people = [
+            walking(range(n_frames), 0, 300, 240, 1.2 * number, number),
+            walking(range(20, n_frames), 1, 480, 260, 1.2 * number, number),
+        ]
         if source == "blur":
             people.append(walking(range(30, 60), 2, 100, 240))
         keypoints[source] = together(*people)
@@ -208,11 +240,20 @@ def payload_script(video: str, n_frames: int = 90, sources: Sequence[str] = ("or
     people = pd.DataFrame({"person": [1, 0], "first_frame": [20, 0], "last_frame": n_frames - 1, "n_frames": [n_frames - 20, n_frames],
                            "height_px": 200.0, "centrality": 0.5, "patient": [False, True], "token": ["1-a", "0-b"]})  # fmt: skip
     facts = {"width": SIZE[0], "height": SIZE[1], "n_frames": n_frames, "fps": 30.0}
-    return payload.script(video, facts, keypoints, angles, tables.check(matches, "matches"), tables.check(people, "people"))
+    return payload.script(
+        video, facts, keypoints, angles, tables.check(matches, "matches"), tables.check(people, "people")
+    )
 
 
 def study(
-    folder: Path, n_videos: int = 4, n_rejected: int = 1, seed: int = 0, n_frames: int = 90, pairs_per_row: int = 5, people: int = 2, with_payloads: bool = True
+    folder: Path,
+    n_videos: int = 4,
+    n_rejected: int = 1,
+    seed: int = 0,
+    n_frames: int = 90,
+    pairs_per_row: int = 5,
+    people: int = 2,
+    with_payloads: bool = True,
 ) -> dict[str, Any]:
     """Return all that `report.render` takes; the data of the videos are written into ``folder``."""
     names = videos(n_videos)
@@ -225,7 +266,9 @@ def study(
         payloads[video] = folder / f"{video}.js"
         payloads[video].write_text(payload_script(video, n_frames), "ascii")
     everyone = {"video": names, "method": [*METHODS, "reencode"], "person": range(people)}
-    rejected = [(f"bad{number:03d}", ("No picture decodes.", "It is empty.")[number % 2]) for number in range(n_rejected)]
+    rejected = [
+        (f"bad{number:03d}", ("No picture decodes.", "It is empty.")[number % 2]) for number in range(n_rejected)
+    ]
     libraries = Path(__file__).parent.parent / "resources/libraries"
     files = {"plotly": "plotly.min.js", "datatables": "dt_bundle.js", "datatables_style": "dt_bundle.css"}
     return {
@@ -249,5 +292,3 @@ def study(
         "sentence": "Blur costs least and hides as much as the others: it adds 0.4° to the error of a joint angle, and all of its files passed the audit.",
         "conditions": conditions,
     }  # fmt: skip
-
-
