@@ -206,7 +206,7 @@ def test_without_hard_links_files_are_copied(
 
 
 def inputs(restricted: Path) -> dict[str, Any]:
-    empty: dict[str, Any] = dict.fromkeys(release._FOLDERS, [])
+    empty: dict[str, Any] = {name: [] for name in release._FOLDERS}
     return empty | {
         "angles": [str(restricted / "angles/v1_original.csv")],
         "report": str(restricted / "study/report.html"),
