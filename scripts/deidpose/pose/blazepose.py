@@ -83,7 +83,7 @@ def estimate(
     threads: int = 1,
     cuts: Collection[int] = (),
 ) -> pd.DataFrame:
-    """Estimate the BODY_25 keypoints of everyone in a video.
+    """Estimate the keypoints of everyone in a video: BODY_25 and the knuckles of the index fingers.
 
     Parameters
     ----------
@@ -369,7 +369,7 @@ def _table(
     people: list[_Person], times: dict[int, float], size: tuple[int, int], min_confidence: float
 ) -> pd.DataFrame:
     rows = sorted((index, person.number) for person in people for index in person.sights)
-    count, names = len(rows), len(skeleton.BODY_25)
+    count, names = len(rows), len(skeleton.KEYPOINTS)
     body = np.empty((count, names, 3))
     by_number = {person.number: person for person in people}
     for row, (index, number) in enumerate(rows):
@@ -386,7 +386,7 @@ def _table(
             "frame": np.repeat([index for index, _ in rows], names).astype(int),
             "time_s": np.repeat([times[index] for index, _ in rows], names).astype(float),
             "person": np.repeat([number for _, number in rows], names).astype(int),
-            "keypoint": list(skeleton.BODY_25) * count,
+            "keypoint": list(skeleton.KEYPOINTS) * count,
             "x_px": x.ravel(),
             "y_px": y.ravel(),
             "confidence": confidence.ravel(),
