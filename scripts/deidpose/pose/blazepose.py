@@ -139,13 +139,13 @@ def estimate(
     fewest = min(_FEWEST_FRAMES, len(times))
     everyone: list[_Person] = []
     for followed in shots:
-        everyone += _identify([person for person in followed if len(person.sights) >= fewest], frame_rate)
+        everyone += _identify([person for person in followed if len(person.sights) >= fewest], frame_rate, size)
     for number, person in enumerate(everyone):
         person.number = number
     return _table(everyone, times, size, settings["min_confidence"])
 
 
-def _identify(followed: list[_Person], frame_rate: float) -> list[_Person]:
+def _identify(followed: list[_Person], frame_rate: float, size: tuple[int, int]) -> list[_Person]:
     """Return the people of one shot with the same sights, each with those that are theirs."""
     seen = [(track, index, sight) for track, person in enumerate(followed) for index, sight in person.sights.items()]
     if not seen:
@@ -160,6 +160,7 @@ def _identify(followed: list[_Person], frame_rate: float) -> list[_Person]:
             np.array([sight.colours for _, _, sight in seen]),
         ),
         frame_rate,
+        (size[1], size[0]),
     )
     people = [_Person({}, -1) for _ in range(int(identity.max()) + 1)]
     for number, (_, index, sight) in zip(identity.tolist(), seen, strict=True):

@@ -90,6 +90,8 @@ class Sights(NamedTuple):
 
 #: Two people meet where the middles of their trunks are closer than this share of the larger one's size.
 _MEETING = 0.15
+#: ... and are beside each other where they are closer than this.
+_BESIDE = 0.3
 #: What is followed is cut after a gap longer than this, ...
 _LONGEST_STEP_S = 0.1
 #: ... where the trunk jumps: farther than this share of the size, and this many sizes a second (a sprinter runs 5), ...
@@ -113,12 +115,13 @@ _CLOTHES, _CLOTHES_LATER = 3.0, 2.0
 _CLOTHES_OF_ONE_SIGHT = 3.0
 #: Who is absent for longer than this was not only hidden for a moment, and must look more alike.
 _MOMENT_S = 1.0
-#: Deviation of the logarithm of the size.
-_GROWTH = 0.25
+#: Deviation of the logarithm of the size, which is the median over so long.
+_GROWTH, _GLANCE_S = 0.25, 0.1
 #: No single kind of evidence costs more than this, and none that is missing less than ...
 _MOST, _UNKNOWN = 9.0, 1.0
-#: That the network has followed somebody is worth this much, and less and less with the absence.
-_FOLLOWED, _FOLLOWED_S = 4.0, 0.5
+#: That the network has followed somebody is worth this much, and less and less with the absence: whoever is followed
+#: without a break stays who they are even in other clothes, unless somebody else explains it better.
+_FOLLOWED, _FOLLOWED_S = 6.0, 0.5
 _ABSENCE, _ABSENCE_S = 0.5, 0.5
 #: A link that costs more is none: a new number is better than a wrong one.
 _DEAREST = 4.0
@@ -126,7 +129,7 @@ _DEAREST = 4.0
 _CLEARLY = 1.0
 
 
-def identify(sights: Sights, frame_rate: float) -> Integers:
+def identify(sights: Sights, frame_rate: float, picture: tuple[int, int]) -> Integers:
     """Tell who is who in one shot.
 
     Parameters
@@ -135,6 +138,8 @@ def identify(sights: Sights, frame_rate: float) -> Integers:
         A track has at most one sight in a frame.
     frame_rate : float
         Mean frames per second.
+    picture : tuple of int
+        Width and height in pixels: who leaves the picture waits at its edge.
 
     Returns
     -------
@@ -146,31 +151,35 @@ def identify(sights: Sights, frame_rate: float) -> Integers:
         return np.empty(0, np.int64)
     order = np.lexsort((sights.frame, sights.track))
     ordered = Sights(*(np.asarray(values)[order] for values in sights))
-    meeting = _meeting(ordered)
-    piece = _pieces(ordered, meeting, frame_rate)
-    chain = _chains(ordered, meeting, piece, frame_rate)
+    pairs = _pairs(ordered)
+    meeting = np.zeros(len(order), bool)
+    meeting[pairs[0][pairs[2] < _MEETING]] = True
+    piece = _pieces(ordered, meeting, pairs, frame_rate)
+    chain = _chains(ordered, meeting, piece, frame_rate, picture)
     identity = np.empty(len(order), np.int64)
     identity[order] = _attach(ordered, piece, chain, frame_rate)
     return identity
 
 
-def _meeting(sights: Sights) -> Booleans:
-    """Return at which sights somebody else's trunk is nearly in the same place, shape (n,)."""
-    meeting = np.zeros(len(sights.frame), bool)
-    by_frame = np.lexsort((sights.track, sights.frame))
-    frame = sights.frame[by_frame]
-    for apart in range(1, int(np.bincount(np.unique(frame, return_inverse=True)[1]).max(initial=1))):
-        first, second = by_frame[:-apart], by_frame[apart:]
+def _pairs(sights: Sights) -> tuple[Integers, Integers, Floats]:
+    """Return all pairs of sights in one frame, in both orders, and their distance over the size of the larger."""
+    order = np.lexsort((sights.track, sights.frame))
+    frame = sights.frame[order]
+    one, other = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for apart in range(1, len(order)):
         together = frame[:-apart] == frame[apart:]
-        first, second = first[together], second[together]
-        way = np.hypot(*(sights.place[first] - sights.place[second]).T)
-        close = way < _MEETING * np.maximum(sights.size[first], sights.size[second])
-        meeting[first[close]] = True
-        meeting[second[close]] = True
-    return meeting
+        if not together.any():
+            break
+        one += [order[:-apart][together], order[apart:][together]]
+        other += [order[apart:][together], order[:-apart][together]]
+    first, second = np.concatenate(one), np.concatenate(other)
+    way = np.hypot(*(sights.place[first] - sights.place[second]).T)
+    return first, second, way / np.maximum(sights.size[first], sights.size[second])
 
 
-def _pieces(sights: Sights, meeting: Booleans, frame_rate: float) -> Integers:
+def _pieces(
+    sights: Sights, meeting: Booleans, pairs: tuple[Integers, Integers, Floats], frame_rate: float
+) -> Integers:
     """Return the number of the piece that each sight is in, from 0, shape (n,): within a piece is one body."""
     new = np.ones(len(sights.frame), bool)
     elapsed = np.diff(sights.frame) / frame_rate
@@ -178,9 +187,15 @@ def _pieces(sights: Sights, meeting: Booleans, frame_rate: float) -> Integers:
     new[1:] = np.diff(sights.track) != 0
     start = np.flatnonzero(new)
     new[1:] |= elapsed > max(_LONGEST_STEP_S, 1.5 / frame_rate)
+    begins, ends = new.copy(), np.append(new[1:], True)
     new[1:] |= way > _JUMP + _FASTEST * elapsed
     new[1:] |= meeting[:-1] & ~meeting[1:]  # they part again
     new |= _changes(sights, start, frame_rate)
+    # Where one begins or ends beside another, either may be the other.
+    one, other, way = (values[pairs[2] < _BESIDE] for values in pairs)
+    new[other[begins[one]]] = True
+    after = other[ends[one]] + 1
+    new[after[after < len(new)]] = True
     return np.cumsum(new) - 1
 
 
@@ -229,7 +244,9 @@ class _Pieces(NamedTuple):
     n_sights: Integers
 
 
-def _chains(sights: Sights, meeting: Booleans, piece: Integers, frame_rate: float) -> Integers:
+def _chains(
+    sights: Sights, meeting: Booleans, piece: Integers, frame_rate: float, picture: tuple[int, int]
+) -> Integers:
     """Return the number of the chain of each piece, shape (number of pieces,); -1 where it has too few sights."""
     chain = np.full(int(piece[-1]) + 1, -1)
     solid = _describe(sights, meeting, piece, frame_rate)
@@ -237,7 +254,7 @@ def _chains(sights: Sights, meeting: Booleans, piece: Integers, frame_rate: floa
     if not n:
         return chain
     first, second = _candidates(solid, frame_rate)
-    cost = _costs(solid, first, second, frame_rate)
+    cost = _costs(solid, first, second, frame_rate, picture)
     keep = cost < _DEAREST
     first, second, cost = first[keep], second[keep], cost[keep]
     successor = _match(n, first, second, cost)
@@ -269,7 +286,9 @@ def _describe(sights: Sights, meeting: Booleans, piece: Integers, frame_rate: fl
         near = clean & (anchor[piece] >= 0)
         near &= np.abs(sights.frame - sights.frame[anchor[piece]]) <= reach
         velocity = _velocity(sights.frame[near], sights.place[near], piece[near], len(count))[number]
-        ends.append((sights.frame[at], sights.place[at], velocity, sights.size[at]))
+        near &= np.abs(sights.frame - sights.frame[anchor[piece]]) <= _GLANCE_S * frame_rate
+        size = pd.Series(sights.size[near]).groupby(piece[near]).median().loc[number].to_numpy()
+        ends.append((sights.frame[at], sights.place[at], velocity, size))
     begin, end = ends
     return _Pieces(
         number,
@@ -305,7 +324,9 @@ def _candidates(solid: _Pieces, frame_rate: float) -> tuple[Integers, Integers]:
     return first, second
 
 
-def _costs(solid: _Pieces, first: Integers, second: Integers, frame_rate: float) -> Floats:
+def _costs(
+    solid: _Pieces, first: Integers, second: Integers, frame_rate: float, picture: tuple[int, int]
+) -> Floats:
     """Return what it costs to take the second piece of each pair for the same person as the first."""
     absence = (solid.first[second] - solid.last[first]) / frame_rate
     size = np.sqrt(solid.size_last[first] * solid.size_first[second])
@@ -314,7 +335,8 @@ def _costs(solid: _Pieces, first: Integers, second: Integers, frame_rate: float)
     )
     elapsed = (back - left) / frame_rate
     ahead = np.minimum(back - left, _FORESIGHT_S * frame_rate)[:, None]
-    missed = np.hypot(*(place + velocity * ahead - later).T) + np.hypot(*(later - velocity_later * ahead - place).T)
+    forward, backward = (np.clip(there, 0, picture) for there in (place + velocity * ahead, later - velocity_later * ahead))
+    missed = np.hypot(*(forward - later).T) + np.hypot(*(backward - place).T)
     moved = (missed / 2 / size / (_NOISE + _NOISE_PER_S * elapsed)) ** 2
     grown = (np.log(solid.size_first[second] / solid.size_last[first]) / _GROWTH) ** 2
     few = np.minimum(solid.n_sights[first], solid.n_sights[second])
@@ -380,32 +402,31 @@ def _attach(sights: Sights, piece: Integers, chain: Integers, frame_rate: float)
     end = np.append(start[1:], len(piece))
     track = sights.track[start]
     label = chain.copy()
-    rest: dict[int, int] = {}
-    taken: dict[int, set[int]] = {}
+    solid = np.flatnonzero(chain >= 0)
+    options: list[tuple[float, int, int]] = []
     for small in np.flatnonzero(chain < 0).tolist():
-        mine = set(sights.frame[start[small] : end[small]].tolist())
-        near: list[tuple[float, int]] = []
-        for step in (-1, 1):
-            other = small + step
-            while 0 <= other < len(track) and track[other] == track[small] and chain[other] < 0:
-                other += step
-            if not 0 <= other < len(track) or track[other] != track[small]:
+        after = int(np.searchsorted(solid, small))
+        for other in solid[max(0, after - 1) : after + 1].tolist():
+            if track[other] != track[small]:
                 continue
-            here, there = (start[small], end[other] - 1) if step < 0 else (end[small] - 1, start[other])
+            here, there = (start[small], end[other] - 1) if other < small else (end[small] - 1, start[other])
             elapsed = abs(int(sights.frame[here] - sights.frame[there])) / frame_rate
             way = float(np.hypot(*(sights.place[here] - sights.place[there]))) / float(sights.size[there])
             if elapsed <= _LONGEST_ABSENCE_S and way <= _REACH / 2 + _REACH_PER_S * elapsed:
-                near.append((elapsed, int(chain[other])))
-        for _, number in sorted(near):
-            if number not in taken:
-                parts = np.flatnonzero(chain == number)
-                taken[number] = {f for part in parts for f in sights.frame[start[part] : end[part]].tolist()}
-            if taken[number].isdisjoint(mine):
-                label[small] = number
-                taken[number] |= mine
-                break
-        else:
-            label[small] = rest.setdefault(int(track[small]), len(chain) + len(rest))
+                options.append((elapsed, small, int(chain[other])))
+    taken: dict[int, set[int]] = {}
+    for _, small, number in sorted(options):
+        if label[small] >= 0:
+            continue
+        mine = set(sights.frame[start[small] : end[small]].tolist())
+        if number not in taken:
+            parts = np.flatnonzero(chain == number)
+            taken[number] = {frame for part in parts for frame in sights.frame[start[part] : end[part]].tolist()}
+        if taken[number].isdisjoint(mine):
+            label[small] = number
+            taken[number] |= mine
+    left = label < 0
+    label[left] = len(chain) + track[left]
     identity = label[piece]
     begins = pd.DataFrame({"label": identity, "track": sights.track, "frame": sights.frame})
     begins = begins.sort_values(["frame", "track"], kind="stable").drop_duplicates("label")
