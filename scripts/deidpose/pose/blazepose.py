@@ -60,7 +60,7 @@ class Region(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """One person in one frame: landmarks of shape (39, 3), x and y in pixels, confidence 0..1; colours of the clothes."""
+    """One person in one frame: landmarks of shape (39, 3), x and y in pixels, confidence 0..1; colours worn."""
 
     region: Region
     landmarks: np.ndarray

@@ -71,7 +71,7 @@ def colours(picture: NDArray[np.uint8], body: Floats) -> NDArray[np.float32]:
             continue
         column, row = points[inside].astype(int).T
         lab = cv2.cvtColor(picture[row, column][None].astype(np.float32) / 255, cv2.COLOR_BGR2LAB)[0]
-        described[part] = np.quantile(lab, _QUARTILES, axis=0)
+        described[part] = np.sort(lab, axis=0)[np.round(np.multiply(_QUARTILES, len(lab) - 1)).astype(int)]
     return described.ravel()
 
 
@@ -88,11 +88,13 @@ class Sights(NamedTuple):
     colours: Floats  # shape (n, 18), from `colours`
 
 
-#: Two people meet where the middles of their trunks are closer than this share of the larger one's size.
+#: Two people meet where the middles of their trunks are closer than this share of the larger one's size, ...
 _MEETING = 0.15
-#: ... and are beside each other where they are closer than this.
-_BESIDE = 0.3
-#: What is followed is cut after a gap longer than this, ...
+#: ... and where one of them appears or disappears within so long, closer than this to the other.
+_HIDDEN_S, _BESIDE = 0.5, 0.3
+#: A meeting that lasts longer is no crossing: what is followed then is as good as otherwise.
+_LONGEST_MEETING_S = 2.0
+#: What is followed is cut before and after every meeting, after a gap longer than this, ...
 _LONGEST_STEP_S = 0.1
 #: ... where the trunk jumps: farther than this share of the size, and this many sizes a second (a sprinter runs 5), ...
 _JUMP, _FASTEST = 0.08, 2.5
@@ -122,6 +124,9 @@ _MOST, _UNKNOWN = 9.0, 1.0
 #: That the network has followed somebody is worth this much, and less and less with the absence: whoever is followed
 #: without a break stays who they are even in other clothes, unless somebody else explains it better.
 _FOLLOWED, _FOLLOWED_S = 6.0, 0.5
+#: ... and this much through a meeting, where networks confuse people, and less when the velocity, in sizes a second,
+#: is another after it: people rarely turn back just where they meet.
+_FOLLOWED_THROUGH, _STEADY = 3.0, 0.5
 _ABSENCE, _ABSENCE_S = 0.5, 0.5
 #: A link that costs more is none: a new number is better than a wrong one.
 _DEAREST = 4.0
@@ -145,58 +150,84 @@ def identify(sights: Sights, frame_rate: float, picture: tuple[int, int]) -> Int
     -------
     array, shape (n,)
         An identity for each sight; none has two sights in a frame. They count from 0 in the order of the tracks in
-        which they begin: where nobody is confused, in the order of the tracks.
+        which they begin: where nobody is confused, in the order of the tracks. What is left over of tracks comes last.
     """
     if not len(sights.frame):
         return np.empty(0, np.int64)
     order = np.lexsort((sights.frame, sights.track))
-    ordered = Sights(*(np.asarray(values)[order] for values in sights))
-    pairs = _pairs(ordered)
-    meeting = np.zeros(len(order), bool)
-    meeting[pairs[0][pairs[2] < _MEETING]] = True
-    piece = _pieces(ordered, meeting, pairs, frame_rate)
+    track, frame, place, size, worn = sights
+    ordered = Sights(track[order], frame[order], place[order], size[order], worn[order])
+    meeting = _meeting(ordered, frame_rate)
+    piece, meeting = _pieces(ordered, meeting, frame_rate)
     chain = _chains(ordered, meeting, piece, frame_rate, picture)
     identity = np.empty(len(order), np.int64)
     identity[order] = _attach(ordered, piece, chain, frame_rate)
     return identity
 
 
-def _pairs(sights: Sights) -> tuple[Integers, Integers, Floats]:
-    """Return all pairs of sights in one frame, in both orders, and their distance over the size of the larger."""
+def _meeting(sights: Sights, frame_rate: float) -> Booleans:
+    """Return at which sights somebody else is in nearly the same place, or may be hidden there, shape (n,)."""
+    n = len(sights.frame)
+    meeting = np.zeros(n, bool)
     order = np.lexsort((sights.track, sights.frame))
     frame = sights.frame[order]
-    one, other = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for apart in range(1, len(order)):
+    for apart in range(1, n):
         together = frame[:-apart] == frame[apart:]
         if not together.any():
             break
-        one += [order[:-apart][together], order[apart:][together]]
-        other += [order[apart:][together], order[:-apart][together]]
-    first, second = np.concatenate(one), np.concatenate(other)
-    way = np.hypot(*(sights.place[first] - sights.place[second]).T)
-    return first, second, way / np.maximum(sights.size[first], sights.size[second])
+        first, second = order[:-apart][together], order[apart:][together]
+        way = np.hypot(*(sights.place[first] - sights.place[second]).T)
+        close = way < _MEETING * np.maximum(sights.size[first], sights.size[second])
+        meeting[first[close]] = True
+        meeting[second[close]] = True
+    start, end = _runs(_gaps(sights, frame_rate))
+    lasting = end - start >= _FEWEST_SIGHTS
+    reach = _HIDDEN_S * frame_rate
+    # Somebody of whom nothing comes before, or after, in the meantime.
+    for at, way_in in [
+        *((i, False) for i in (end[lasting] - 1).tolist()),
+        *((i, True) for i in start[lasting].tolist()),
+    ]:
+        now = sights.frame[at]
+        low, high = np.searchsorted(frame, [now - reach, now] if way_in else [now + 1, now + reach + 1])
+        others = order[low:high]
+        others = others[sights.track[others] != sights.track[at]]
+        way = np.hypot(*(sights.place[others] - sights.place[at]).T)
+        meeting[others[way < _BESIDE * np.maximum(sights.size[others], sights.size[at])]] = True
+    return meeting
 
 
-def _pieces(
-    sights: Sights, meeting: Booleans, pairs: tuple[Integers, Integers, Floats], frame_rate: float
-) -> Integers:
-    """Return the number of the piece that each sight is in, from 0, shape (n,): within a piece is one body."""
+def _gaps(sights: Sights, frame_rate: float) -> Booleans:
+    """Return which sights are the first of a track, or the first after a gap, shape (n,)."""
     new = np.ones(len(sights.frame), bool)
+    new[1:] = np.diff(sights.track) != 0
+    new[1:] |= np.diff(sights.frame) / frame_rate > max(_LONGEST_STEP_S, 1.5 / frame_rate)
+    return new
+
+
+def _runs(new: Booleans) -> tuple[Integers, Integers]:
+    """Return where runs start and end (the next one's start), from which sights are the first of one."""
+    start = np.flatnonzero(new)
+    return start, np.append(start[1:], len(new))
+
+
+def _pieces(sights: Sights, meeting: Booleans, frame_rate: float) -> tuple[Integers, Booleans]:
+    """Return the number of the piece that each sight is in, from 0, and whether that is a short meeting, shape (n,).
+
+    Within a piece is one body. A short meeting is cut in its middle: who is who before it and after it are told apart
+    from it, and each half goes with the side that is nearer in time.
+    """
+    tracks = np.append(True, np.diff(sights.track) != 0)
+    new = _gaps(sights, frame_rate)
     elapsed = np.diff(sights.frame) / frame_rate
     way = np.hypot(*np.diff(sights.place, axis=0).T) / np.maximum(sights.size[1:], sights.size[:-1])
-    new[1:] = np.diff(sights.track) != 0
-    start = np.flatnonzero(new)
-    new[1:] |= elapsed > max(_LONGEST_STEP_S, 1.5 / frame_rate)
-    begins, ends = new.copy(), np.append(new[1:], True)
     new[1:] |= way > _JUMP + _FASTEST * elapsed
-    new[1:] |= meeting[:-1] & ~meeting[1:]  # they part again
-    new |= _changes(sights, start, frame_rate)
-    # Where one begins or ends beside another, either may be the other.
-    one, other, way = (values[pairs[2] < _BESIDE] for values in pairs)
-    new[other[begins[one]]] = True
-    after = other[ends[one]] + 1
-    new[after[after < len(new)]] = True
-    return np.cumsum(new) - 1
+    new |= _changes(sights, np.flatnonzero(tracks), frame_rate)
+    start, end = _runs(tracks | np.append(True, np.diff(meeting.astype(int)) != 0))
+    new[start] = True
+    short = meeting[start] & ((sights.frame[end - 1] - sights.frame[start]) / frame_rate <= _LONGEST_MEETING_S)
+    new[((start + end) // 2)[short]] = True
+    return np.cumsum(new) - 1, np.repeat(short, end - start)
 
 
 def _changes(sights: Sights, start: Integers, frame_rate: float) -> Booleans:
@@ -230,18 +261,24 @@ def _difference(first: Floats, second: Floats) -> Floats:
 
 
 class _Pieces(NamedTuple):
-    """Pieces with enough sights, by number; time in frames, lengths in px, velocity in px a frame."""
+    """Pieces that are no short meeting and have enough sights; m pieces, by number."""
 
-    number: Integers
+    number: Integers  # shape (m,)
     track: Integers
-    first: Integers  # frames
-    last: Integers
-    begin: tuple[Integers, Floats, Floats]  # frame, place and velocity of the first sight that meets nobody
-    end: tuple[Integers, Floats, Floats]  # ... and of the last
-    size_first: Floats  # px, at the beginning
-    size_last: Floats
-    colours: Floats
     n_sights: Integers
+    meets: Booleans  # whether a short meeting comes next in the track
+    colours: Floats  # shape (m, 18)
+    first: "_Ends"
+    last: "_Ends"
+
+
+class _Ends(NamedTuple):
+    """The first, or last, sights of pieces."""
+
+    frame: Integers  # shape (m,)
+    place: Floats  # shape (m, 2), px
+    velocity: Floats  # shape (m, 2), px a frame
+    size: Floats  # shape (m,), px
 
 
 def _chains(
@@ -260,7 +297,7 @@ def _chains(
     successor = _match(n, first, second, cost)
     successor = _unambiguous(solid, successor, first, second, cost)
     label = np.arange(n)
-    for earlier in np.argsort(solid.first, kind="stable"):
+    for earlier in np.argsort(solid.first.frame, kind="stable"):
         if successor[earlier] >= 0:
             label[successor[earlier]] = label[earlier]
     chain[solid.number] = label
@@ -268,40 +305,19 @@ def _chains(
 
 
 def _describe(sights: Sights, meeting: Booleans, piece: Integers, frame_rate: float) -> _Pieces:
-    count = np.bincount(piece)
-    start = np.concatenate([[0], np.cumsum(count)[:-1]])
-    number = np.flatnonzero(count >= _FEWEST_SIGHTS)
-    # Sights that meet nobody tell; where there are too few of them, all do.
-    clean = ~meeting
-    clean |= (np.bincount(piece, clean, len(count)) < _FEWEST_SIGHTS)[piece]
-    table = pd.DataFrame(sights.colours[clean]).groupby(piece[clean])
-    worn = table.median().reindex(number).to_numpy()
-    reach = _MEMORY_S * frame_rate
+    start, end = _runs(np.append(True, np.diff(piece) != 0))
+    number = np.flatnonzero((end - start >= _FEWEST_SIGHTS) & ~meeting[start])
+    worn = pd.DataFrame(sights.colours).groupby(piece).median().to_numpy(dtype=float)
     ends = []
-    for last in (False, True):
-        rows = np.flatnonzero(clean)
-        at = rows[(np.searchsorted(piece[rows], number, "right") - 1) if last else np.searchsorted(piece[rows], number)]
-        anchor = np.full(len(count), -1)
-        anchor[number] = at
-        near = clean & (anchor[piece] >= 0)
-        near &= np.abs(sights.frame - sights.frame[anchor[piece]]) <= reach
-        velocity = _velocity(sights.frame[near], sights.place[near], piece[near], len(count))[number]
-        near &= np.abs(sights.frame - sights.frame[anchor[piece]]) <= _GLANCE_S * frame_rate
-        size = pd.Series(sights.size[near]).groupby(piece[near]).median().loc[number].to_numpy()
-        ends.append((sights.frame[at], sights.place[at], velocity, size))
-    begin, end = ends
-    return _Pieces(
-        number,
-        sights.track[start[number]],
-        sights.frame[start[number]],
-        sights.frame[start[number] + count[number] - 1],
-        begin[:3],
-        end[:3],
-        begin[3],
-        end[3],
-        worn,
-        count[number],
-    )
+    for at in (start, end - 1):
+        away = np.abs(sights.frame - sights.frame[at[piece]]) / frame_rate
+        near, nearest = away <= _MEMORY_S, away <= _GLANCE_S
+        velocity = _velocity(sights.frame[near], sights.place[near], piece[near], len(start))
+        size = pd.Series(sights.size[nearest]).groupby(piece[nearest]).median().to_numpy(dtype=float)
+        ends.append(_Ends(sights.frame[at[number]], sights.place[at[number]], velocity[number], size[number]))
+    first, last = ends
+    meets = np.append(meeting[end[:-1]] & (sights.track[start[1:]] == sights.track[start[:-1]]), False)
+    return _Pieces(number, sights.track[start[number]], (end - start)[number], meets[number], worn[number], first, last)
 
 
 def _velocity(frame: Integers, place: Floats, group: Integers, n_groups: int) -> Floats:
@@ -315,30 +331,27 @@ def _velocity(frame: Integers, place: Floats, group: Integers, n_groups: int) ->
 
 def _candidates(solid: _Pieces, frame_rate: float) -> tuple[Integers, Integers]:
     """Return pairs of pieces, the second of which begins after the first has ended, and not too long after."""
-    by_start = np.argsort(solid.first, kind="stable")
-    starts = solid.first[by_start]
-    low = np.searchsorted(starts, solid.last, "right")
-    high = np.searchsorted(starts, solid.last + _LONGEST_ABSENCE_S * frame_rate, "right")
+    by_start = np.argsort(solid.first.frame, kind="stable")
+    starts, ends = solid.first.frame[by_start], solid.last.frame
+    low = np.searchsorted(starts, ends, "right")
+    high = np.searchsorted(starts, ends + _LONGEST_ABSENCE_S * frame_rate, "right")
     first = np.repeat(np.arange(len(starts)), high - low)
     second = by_start[np.arange(len(first)) - np.repeat(np.cumsum(high - low) - (high - low), high - low) + low[first]]
     return first, second
 
 
-def _costs(
-    solid: _Pieces, first: Integers, second: Integers, frame_rate: float, picture: tuple[int, int]
-) -> Floats:
+def _costs(solid: _Pieces, first: Integers, second: Integers, frame_rate: float, picture: tuple[int, int]) -> Floats:
     """Return what it costs to take the second piece of each pair for the same person as the first."""
-    absence = (solid.first[second] - solid.last[first]) / frame_rate
-    size = np.sqrt(solid.size_last[first] * solid.size_first[second])
-    (left, place, velocity), (back, later, velocity_later) = (
-        [values[pairs] for values in ends] for ends, pairs in ((solid.end, first), (solid.begin, second))
-    )
-    elapsed = (back - left) / frame_rate
+    left, place, velocity, size_then = (values[first] for values in solid.last)
+    back, later, velocity_later, size_now = (values[second] for values in solid.first)
+    absence = (back - left) / frame_rate
+    size = np.sqrt(size_then * size_now)
     ahead = np.minimum(back - left, _FORESIGHT_S * frame_rate)[:, None]
-    forward, backward = (np.clip(there, 0, picture) for there in (place + velocity * ahead, later - velocity_later * ahead))
-    missed = np.hypot(*(forward - later).T) + np.hypot(*(backward - place).T)
-    moved = (missed / 2 / size / (_NOISE + _NOISE_PER_S * elapsed)) ** 2
-    grown = (np.log(solid.size_first[second] / solid.size_last[first]) / _GROWTH) ** 2
+    forward = np.clip(place + velocity * ahead, 0, picture)
+    backward = np.clip(later - velocity_later * ahead, 0, picture)
+    missed = (np.hypot(*(forward - later).T) + np.hypot(*(backward - place).T)) / 2 / size
+    moved = (missed / (_NOISE + _NOISE_PER_S * absence)) ** 2
+    grown = (np.log(size_now / size_then) / _GROWTH) ** 2
     few = np.minimum(solid.n_sights[first], solid.n_sights[second])
     apart = _difference(solid.colours[first], solid.colours[second]) - _CLOTHES_OF_ONE_SIGHT / np.sqrt(few)
     dressed = (np.maximum(apart, 0) / np.where(absence > _MOMENT_S, _CLOTHES_LATER, _CLOTHES)) ** 2
@@ -346,8 +359,11 @@ def _costs(
     followed = solid.track[first] == solid.track[second]
     cost = sum((np.minimum(part, _MOST) for part in (moved, grown, dressed)), np.zeros(len(first)))
     cost += _ABSENCE * np.log1p(absence / _ABSENCE_S)
-    cost -= np.where(followed, _FOLLOWED * np.exp(-absence / _FOLLOWED_S), 0.0)
-    far = np.hypot(*(later - place).T) / size > _REACH + _REACH_PER_S * elapsed
+    turned = np.hypot(*(velocity - velocity_later).T) / size * frame_rate
+    through = _FOLLOWED_THROUGH * np.exp(-((turned / _STEADY) ** 2))
+    worth = np.where(solid.meets[first], through, _FOLLOWED)
+    cost -= np.where(followed, worth * np.exp(-absence / _FOLLOWED_S), 0.0)
+    far = np.hypot(*(later - place).T) / size > _REACH + _REACH_PER_S * absence
     return np.asarray(np.where(far, np.inf, cost))
 
 
@@ -362,9 +378,7 @@ def _match(n: int, first: Integers, second: Integers, cost: Floats) -> Integers:
     return np.where(chosen < n, chosen, -1).astype(np.int64)
 
 
-def _unambiguous(
-    solid: _Pieces, successor: Integers, first: Integers, second: Integers, cost: Floats
-) -> Integers:
+def _unambiguous(solid: _Pieces, successor: Integers, first: Integers, second: Integers, cost: Floats) -> Integers:
     """Return the successors without those for whom somebody else, seen at the same time, would do nearly as well."""
     successor = successor.copy()
     n = len(successor)
@@ -380,7 +394,9 @@ def _unambiguous(
         (successor[first], second, predecessor[second] < 0, first),
         (predecessor[second], first, successor[first] < 0, predecessor[second]),
     ):
-        at_once = (solid.first[rival] <= solid.last[mine]) & (solid.first[mine] <= solid.last[rival])
+        at_once = (solid.first.frame[rival] <= solid.last.frame[mine]) & (
+            solid.first.frame[mine] <= solid.last.frame[rival]
+        )
         as_good = cost < paid[owner] + _CLEARLY
         hit = (mine >= 0) & (owner >= 0) & (mine != rival) & free & at_once & as_good
         unclear[owner[hit]] = True
@@ -395,6 +411,8 @@ def _unambiguous(
 def _attach(sights: Sights, piece: Integers, chain: Integers, frame_rate: float) -> Integers:
     """Return the identity of each sight: small pieces stay with the chain before or after them in their track.
 
+    Of the two with that in like clothes, and then with the nearer in time.
+
     What fits into neither, because the chain is seen elsewhere at that time or too far away, stays together with what
     else is left of the same track.
     """
@@ -403,7 +421,8 @@ def _attach(sights: Sights, piece: Integers, chain: Integers, frame_rate: float)
     track = sights.track[start]
     label = chain.copy()
     solid = np.flatnonzero(chain >= 0)
-    options: list[tuple[float, int, int]] = []
+    worn = pd.DataFrame(sights.colours).groupby(piece).median().to_numpy(dtype=float)
+    options: list[tuple[bool, float, int, int]] = []
     for small in np.flatnonzero(chain < 0).tolist():
         after = int(np.searchsorted(solid, small))
         for other in solid[max(0, after - 1) : after + 1].tolist():
@@ -413,14 +432,16 @@ def _attach(sights: Sights, piece: Integers, chain: Integers, frame_rate: float)
             elapsed = abs(int(sights.frame[here] - sights.frame[there])) / frame_rate
             way = float(np.hypot(*(sights.place[here] - sights.place[there]))) / float(sights.size[there])
             if elapsed <= _LONGEST_ABSENCE_S and way <= _REACH / 2 + _REACH_PER_S * elapsed:
-                options.append((elapsed, small, int(chain[other])))
+                unlike = bool(_difference(worn[small], worn[other]) >= _CHANGE)
+                options.append((unlike, elapsed, small, int(chain[other])))
+    by_chain = np.argsort(chain, kind="stable")
     taken: dict[int, set[int]] = {}
-    for _, small, number in sorted(options):
+    for _, _, small, number in sorted(options):
         if label[small] >= 0:
             continue
         mine = set(sights.frame[start[small] : end[small]].tolist())
         if number not in taken:
-            parts = np.flatnonzero(chain == number)
+            parts = by_chain[slice(*np.searchsorted(chain[by_chain], [number, number + 1]))]
             taken[number] = {frame for part in parts for frame in sights.frame[start[part] : end[part]].tolist()}
         if taken[number].isdisjoint(mine):
             label[small] = number
@@ -430,5 +451,7 @@ def _attach(sights: Sights, piece: Integers, chain: Integers, frame_rate: float)
     identity = label[piece]
     begins = pd.DataFrame({"label": identity, "track": sights.track, "frame": sights.frame})
     begins = begins.sort_values(["frame", "track"], kind="stable").drop_duplicates("label")
-    ranked = begins.sort_values(["track", "frame"], kind="stable")["label"].to_numpy()
-    return np.asarray(pd.Series(np.arange(len(ranked)), index=ranked).loc[identity], dtype=np.int64)
+    linked = np.unique(track[chain >= 0])
+    begins["left"] = (begins["label"] >= len(chain)) & begins["track"].isin(linked)
+    ranked = begins.sort_values(["left", "track", "frame"], kind="stable")["label"].to_numpy()
+    return np.argsort(ranked, kind="stable")[np.searchsorted(np.sort(ranked), identity)]
