@@ -118,8 +118,8 @@ def estimate(
         settings["min_presence"],
     )
     length = max(1, min(_LONGEST_CHUNK, round(settings["search_interval_s"] * frame_rate)))
-    shots: list[list[_Person]] = []
     people: list[_Person] = []  # of this shot
+    shots = [people]
     times: dict[int, float] = {}
     size = (0, 0)
     n_remembered = max(1, round(_REMEMBERED_S * frame_rate))

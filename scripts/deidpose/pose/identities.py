@@ -124,8 +124,8 @@ _MOST, _UNKNOWN = 9.0, 1.0
 #: That the network has followed somebody is worth this much, and less and less with the absence: whoever is followed
 #: without a break stays who they are even in other clothes, unless somebody else explains it better.
 _FOLLOWED, _FOLLOWED_S = 6.0, 0.5
-#: ... and this much through a meeting, where networks confuse people, and less when the velocity, in sizes a second,
-#: is another after it: people rarely turn back just where they meet.
+#: ... and this much over a gap or a meeting, where networks confuse people, and less when the velocity, in sizes a
+#: second, is another after it: people rarely turn back just where they meet.
 _FOLLOWED_THROUGH, _STEADY = 3.0, 0.5
 _ABSENCE, _ABSENCE_S = 0.5, 0.5
 #: A link that costs more is none: a new number is better than a wrong one.
@@ -201,8 +201,13 @@ def _gaps(sights: Sights, frame_rate: float) -> Booleans:
     """Return which sights are the first of a track, or the first after a gap, shape (n,)."""
     new = np.ones(len(sights.frame), bool)
     new[1:] = np.diff(sights.track) != 0
-    new[1:] |= np.diff(sights.frame) / frame_rate > max(_LONGEST_STEP_S, 1.5 / frame_rate)
+    new[1:] |= np.diff(sights.frame) / frame_rate > _longest_step(frame_rate)
     return new
+
+
+def _longest_step(frame_rate: float) -> float:
+    """Return the longest time in seconds between sights that follow each other, at any frame rate."""
+    return max(_LONGEST_STEP_S, 1.5 / frame_rate)
 
 
 def _runs(new: Booleans) -> tuple[Integers, Integers]:
@@ -266,7 +271,6 @@ class _Pieces(NamedTuple):
     number: Integers  # shape (m,)
     track: Integers
     n_sights: Integers
-    meets: Booleans  # whether a short meeting comes next in the track
     colours: Floats  # shape (m, 18)
     first: "_Ends"
     last: "_Ends"
@@ -316,8 +320,7 @@ def _describe(sights: Sights, meeting: Booleans, piece: Integers, frame_rate: fl
         size = pd.Series(sights.size[nearest]).groupby(piece[nearest]).median().to_numpy(dtype=float)
         ends.append(_Ends(sights.frame[at[number]], sights.place[at[number]], velocity[number], size[number]))
     first, last = ends
-    meets = np.append(meeting[end[:-1]] & (sights.track[start[1:]] == sights.track[start[:-1]]), False)
-    return _Pieces(number, sights.track[start[number]], (end - start)[number], meets[number], worn[number], first, last)
+    return _Pieces(number, sights.track[start[number]], (end - start)[number], worn[number], first, last)
 
 
 def _velocity(frame: Integers, place: Floats, group: Integers, n_groups: int) -> Floats:
@@ -361,7 +364,7 @@ def _costs(solid: _Pieces, first: Integers, second: Integers, frame_rate: float,
     cost += _ABSENCE * np.log1p(absence / _ABSENCE_S)
     turned = np.hypot(*(velocity - velocity_later).T) / size * frame_rate
     through = _FOLLOWED_THROUGH * np.exp(-((turned / _STEADY) ** 2))
-    worth = np.where(solid.meets[first], through, _FOLLOWED)
+    worth = np.where(absence > _longest_step(frame_rate), through, _FOLLOWED)
     cost -= np.where(followed, worth * np.exp(-absence / _FOLLOWED_S), 0.0)
     far = np.hypot(*(later - place).T) / size > _REACH + _REACH_PER_S * absence
     return np.asarray(np.where(far, np.inf, cost))
