@@ -286,7 +286,7 @@ def _answer(choice: pd.DataFrame) -> str:
         if cost > 0
         else "the joint angles change no more than by encoding alone"
     )
-    return textwrap.fill(f"Choose {words(str(best[0].method)).lower()}: {_cover(best[0])}, and {change}", 96)
+    return textwrap.fill(f"Choose {words(str(best[0].method)).lower()}: {_cover(best[0])}, and {change}", 88)
 
 
 def _cover(row: Any) -> str:
@@ -1169,12 +1169,14 @@ def _span(values: NDArray[np.float64], keep: Sequence[float] = ()) -> tuple[floa
 
     Far is more than three times as far from the median as the 2.5th or 97.5th percentile.
     """
-    if not len(values):
-        return (min(keep, default=0.0), max(keep, default=1.0))
-    middle, low, high = np.percentile(values, [50, 2.5, 97.5])
-    first = max(float(values.min()), middle - 3 * (middle - low)) if len(values) > 2 else float(values.min())
-    last = min(float(values.max()), middle + 3 * (high - middle)) if len(values) > 2 else float(values.max())
-    first, last = min(first, *keep, first), max(last, *keep, last)
+    ends = list(keep)
+    if len(values):
+        middle, low, high = np.percentile(values, [50, 2.5, 97.5])
+        ends += [
+            max(float(values.min()), float(middle - 3 * (middle - low))),
+            min(float(values.max()), float(middle + 3 * (high - middle))),
+        ]
+    first, last = min(ends, default=0.0), max(ends, default=0.0)
     room = 0.04 * (last - first) or 0.5
     return first - room, last + room
 
