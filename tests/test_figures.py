@@ -459,7 +459,7 @@ def test_keypoints_are_means_over_videos_from_head_to_foot(study: figures.Study)
     figure = figures.keypoints(study)
     left, right = figure.axes[:2]
     names = [text.get_text() for text in left.get_yticklabels()]
-    assert names[:2] == ["Body", "Nose"]
+    assert names[:3] == ["Head", "Body", "Nose"]
     assert "Left small toe" not in names  # nobody has it
     assert set(figures._HEAD_TO_FOOT) == set(KEYPOINTS)
     table = study.keypoint_effects
@@ -471,11 +471,12 @@ def test_keypoints_are_means_over_videos_from_head_to_foot(study: figures.Study)
 
 
 def test_identities_show_the_patient_lost_and_the_changes_of_everybody(study: figures.Study) -> None:
-    lost, switches, fewer, more = figures.identities(study).axes
+    lost, mirrored, switches, fewer, more = figures.identities(study).axes
     rows = study.identities[study.identities["patient"] & (study.identities["method"] == "block")]
     heads = study.headcounts[study.headcounts["method"] == "block"]
     for axes, mean in (
         (lost, (100 * rows["n_lost"] / rows["n_original"]).mean()),
+        (mirrored, (100 * rows["n_mirrored"] / rows["n_both"]).mean()),
         (switches, heads["n_switches"].mean()),
         (fewer, (100 * heads["n_frames_fewer"] / heads["n_frames"]).mean()),
         (more, (100 * heads["n_frames_more"] / heads["n_frames"]).mean()),

@@ -814,7 +814,7 @@ def keypoints(study: Study) -> Figure:
             return _nothing("keypoints")
         methods = _methods(table)
         seen = set(near["keypoint"]) | set(moved["keypoint"])
-        names = [name for name in ("body", *_HEAD_TO_FOOT) if name in seen]
+        names = [name for name in ("head", "body", *_HEAD_TO_FOOT) if name in seen]
         over_videos = [
             rows.groupby(["keypoint", "method"], as_index=False)["value"]
             .mean()
@@ -844,21 +844,20 @@ def keypoints(study: Study) -> Figure:
 def identities(study: Study) -> Figure:
     """Draw what became of the people: each video a dot, their mean as a number.
 
-    The first panel is the share of the patient's frames in which the method does not see the patient; the second the
-    changes of identity over everybody in the video; the others the share of frames in which the method sees fewer, or
-    more, people than the original.
+    Of the patient: the share of the original's frames in which the method does not see the patient, and of the frames
+    in both in which it exchanges left and right. Of everybody in the video: the changes of identity, and the share of
+    frames in which the method sees fewer, or more, people than the original.
     """
-    patients = study.identities[study.identities["patient"]] if len(study.identities) else study.identities
-    lost = patients.groupby(["video", "method"], sort=False)[["n_lost", "n_original"]].sum().reset_index()
+    patients = study.identities[study.identities["patient"]]
+    counts = ["n_lost", "n_original", "n_mirrored", "n_both"]
+    lost = patients.groupby(["video", "method"], sort=False)[counts].sum().reset_index()
     heads = study.headcounts
-    frames = heads["n_frames"].where(heads["n_frames"] > 0)
     panels = {
-        "Frames without the patient\n(% of the patient's)": lost.assign(
-            value=100 * lost["n_lost"] / lost["n_original"].where(lost["n_original"] > 0)
-        ),
+        "Patient not seen\n(% of frames)": _shares(lost, "n_lost", "n_original"),
+        "Left, right exchanged\n(% of frames)": _shares(lost, "n_mirrored", "n_both"),
         "Changes of identity\n(per video)": heads.assign(value=heads["n_switches"].astype(float)),
-        "Frames with fewer people\n(% of frames)": heads.assign(value=100 * heads["n_frames_fewer"] / frames),
-        "Frames with more people\n(% of frames)": heads.assign(value=100 * heads["n_frames_more"] / frames),
+        "Fewer people\n(% of frames)": _shares(heads, "n_frames_fewer", "n_frames"),
+        "More people\n(% of frames)": _shares(heads, "n_frames_more", "n_frames"),
     }
     methods = _methods(pd.concat([lost[["method"]], heads[["method"]]]))
     with mpl.rc_context(_STYLE):
@@ -888,6 +887,11 @@ def identities(study: Study) -> Figure:
             axes.set_yticks(range(len(methods)), [words(method) for method in methods])
             _lines_between(axes, len(methods))
         return figure
+
+
+def _shares(table: pd.DataFrame, part: str, whole: str) -> pd.DataFrame:
+    """Return the table with ``value``: one count in percent of another, NaN where that is 0."""
+    return table.assign(value=100.0 * table[part] / table[whole].where(table[whole] > 0))
 
 
 #: Every figure of a study, in the order in which to show them: name -> function.
