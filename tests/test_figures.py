@@ -308,6 +308,19 @@ def test_the_heat_map_writes_every_net_number_and_a_dash_where_there_is_none(stu
     assert written.count("–") == 1
 
 
+@pytest.mark.parametrize("name", ["heatmap", "agreement", "keypoints"])
+def test_numbers_in_heat_maps_stand_out_from_their_cells(name: str, study: figures.Study) -> None:
+    for axes in figures.STUDY[name](study).axes[:2]:
+        (image,) = axes.get_images()
+        cells = image.to_rgba(image.get_array())
+        for text in axes.texts:
+            column, row = (int(place) for place in text.get_position())
+            cell = figures._luminance(cells[row, column])
+            ink = {"black": 0.0, "white": 1.0}[text.get_color()]
+            # Contrast of 4.5 to 1, as WCAG 2.2 asks of text (success criterion 1.4.3).
+            assert (max(cell, ink) + 0.05) / (min(cell, ink) + 0.05) >= 4.5
+
+
 def test_noise_far_below_the_margin_is_pale_in_the_heat_map(study: figures.Study) -> None:
     quiet = study._replace(summary=study.summary.assign(mean=study.summary["mean"] * 1e-3))
     image = figures.heatmap(quiet).axes[0].get_images()[0]

@@ -1134,12 +1134,13 @@ def _map(
     shown = numbers if written is None else written.to_numpy(dtype=float)
     axes.set_facecolor("#f0f0f0")
     image = axes.imshow(numbers, cmap=shades, norm=norm, aspect="auto", interpolation="nearest")
+    colours = image.to_rgba(np.ma.masked_invalid(numbers))
     for (row, column), value in np.ndenumerate(numbers):
         if math.isnan(value):
             axes.text(column, row, "–", ha="center", va="center", color=_EDGE, fontsize=_SMALL)
             continue
         # Above this luminance black stands out more from it than white (the same source: equal contrast).
-        ink = "black" if _luminance(shades(float(norm(value)))) > 0.179 else "white"
+        ink = "black" if _luminance(colours[row, column]) > 0.179 else "white"
         axes.text(column, row, text(float(shown[row, column])), ha="center", va="center", color=ink, fontsize=_SMALL)
     axes.set_xticks(range(values.shape[1]), [words(str(name)) for name in values.columns])
     axes.set_yticks(range(values.shape[0]), [words(str(name)) for name in values.index])
