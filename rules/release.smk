@@ -21,6 +21,9 @@ rule publish:
         study=[rules.study.output[name] for name in (*STUDY_TABLES, "pairs")],
         figures=rules.study.output.figures,
         pictures=rules.study.output.pictures,
+        traces=of_study(
+            f"{RESTRICTED}/study/traces/{{video}}.{{form}}", form=["svg", "pdf"]
+        ),
         report=rules.report.output.report,
         beside=rules.report.output.beside,
         payloads=of_study(f"{RESTRICTED}/study/videos/{{video}}.js"),

@@ -37,7 +37,7 @@ STUDY_TABLES = (
 
 
 rule show_video:
-    """Angles and skeletons of one video as the report shows them: numbers, and no pixel."""
+    """Angles and skeletons of one video as the report shows them, numbers and no pixel, and a figure of the patient's."""
     input:
         keypoints=of_sources(f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet"),
         angles=of_sources(f"{RESTRICTED}/angles/{{video}}_{{source}}.csv"),
@@ -47,6 +47,7 @@ rule show_video:
         screening=f"{RESTRICTED}/screened/{{video}}.tsv",
     output:
         payload=f"{RESTRICTED}/study/videos/{{video}}.js",
+        traces=multiext(f"{RESTRICTED}/study/traces/{{video}}", ".svg", ".pdf"),
     log:
         f"{LOGS}/show_video/{{video}}.log",
     benchmark:
@@ -59,6 +60,7 @@ rule show_video:
         runtime=minutes("show_video"),
     params:
         sources=SOURCES,
+        signal=SIGNAL,
         code=code("show_video"),
     script:
         "../scripts/show_video.py"

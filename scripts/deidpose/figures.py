@@ -8,6 +8,7 @@ Unless a figure says otherwise it shows all conditions together and the headline
 method. What is missing stays empty and says so; a figure that has nothing at all to show is a sentence.
 """
 
+import logging
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -138,6 +139,8 @@ class Study(NamedTuple):
 
 def save(figure: Figure, path: str | Path) -> None:
     """Write a figure as SVG, PDF or PNG, by the ending of ``path``, without a date or a version in it."""
+    # The library that embeds fonts tells of every table of every font.
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
     metadata: dict[str, Any] = {"Title": figure.get_label()} if figure.get_label() else {}
     ending = Path(path).suffix.lower()
     if ending == ".svg":

@@ -26,6 +26,7 @@ _FOLDERS = {
     "study": "study",
     "figures": "study/figures",
     "pictures": "study/figures",
+    "traces": "study/traces",
     "report": "",
     "payloads": "report",
 }

@@ -98,6 +98,7 @@ def test_the_release_holds_exactly_the_files_of_the_contract(results: Path, name
     expected |= {f"{table}/{name}.csv" for table in ("movements", "identities", "effects", "keypoint_effects")}
     expected |= {f"study/{table}.csv" for table in STUDY_TABLES}
     expected |= {f"study/figures/{figure}.{ending}" for figure in FIGURES for ending in ("svg", "pdf", "png")}
+    expected |= {f"study/traces/{name}.{ending}" for ending in ("svg", "pdf")}
     # How many people there are to write files for is up to the networks.
     folder = results / f"release/interchange/{name}"
     exported = {path.name for path in folder.iterdir()}
