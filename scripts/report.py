@@ -1,7 +1,6 @@
-"""The study on one page, from its tables, the screening, the audits and what is shown of each video."""
+"""The study on one page, from its tables, the screening, the audits and what is to be shown of every video."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,40 +10,30 @@ from deidpose.jobs import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+NAMES = (
+    "effects", "keypoint_effects", "identities", "headcounts", "movements", "pairs", "summary", "equivalence",
+    "agreement", "contrasts", "choice",
+)  # fmt: skip
+
 with job(snakemake.log[0]):
-    page = report.render(
+    page, beside = report.render(
         screening=corrections.leave_out(tables.read(snakemake.input.screening, "screening"), snakemake.params.excluded),
-        **{
-            name: tables.read(snakemake.input[name], name)
-            for name in (
-                "choice",
-                "summary",
-                "equivalence",
-                "agreement",
-                "effects",
-                "keypoint_effects",
-                "identities",
-                "headcounts",
-                "movements",
-                "pairs",
-            )
-        },
+        **{name: tables.read(snakemake.input[name], name) for name in NAMES},
         audits=sanitizing.judge(
             [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits],
             [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.proofs],
         ),
+        sentence=Path(snakemake.input.sentence).read_text("utf-8").strip(),
         methods=snakemake.params.methods,
+        payloads={Path(path).stem: Path(path) for path in snakemake.input.payloads},
         settings=snakemake.params.settings,
         provenance={"versions": provenance.versions(), "models": snakemake.params.models},
-        # Not as text: the carriage returns inside them must stay.
-        libraries={name: Path(snakemake.input[name]).read_bytes().decode() for name in report.LIBRARIES},
-        payloads={Path(path).stem: path for path in snakemake.input.payloads},
-        sentence=Path(snakemake.input.sentence).read_text("utf-8").strip(),
-        conditions=snakemake.params.conditions,
+        # Not read as text, which would change the carriage returns inside them.
+        libraries={
+            name: Path(path).read_bytes().decode("utf-8")
+            for name, path in zip(snakemake.params.libraries, snakemake.input.libraries, strict=True)
+        },
+        conditions=snakemake.params.get("conditions"),
     )
-    Path(snakemake.output.report).write_text(page.text, encoding="utf-8", errors="replace")
-    # The folder is there in any case, so that the release need not ask whether there is one.
-    beside = Path(snakemake.output.beside)
-    beside.mkdir(parents=True, exist_ok=True)
-    for name, path in page.beside.items():
-        shutil.copyfile(path, beside / Path(name).name)
+    Path(snakemake.output.report).write_text(page, encoding="utf-8", errors="replace", newline="\n")
+    Path(snakemake.output.beside).write_text(json.dumps(beside) + "\n", encoding="utf-8")

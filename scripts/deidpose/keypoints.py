@@ -39,7 +39,7 @@ def poses(keypoints: pd.DataFrame) -> Poses:
     ordered = ordered.sort_values(["frame", "person"])
     rows = pd.MultiIndex.from_frame(ordered[["frame", "person"]])
     row = rows.get_indexer(pd.MultiIndex.from_frame(keypoints[["frame", "person"]]))
-    if len(np.unique(row * len(KEYPOINTS) + column)) < len(keypoints):
+    if np.bincount(row * len(KEYPOINTS) + column).max(initial=0) > 1:
         raise UserError("The keypoints table holds a keypoint twice for one frame and person; run the pose step again.")
     position = np.full((len(rows), len(KEYPOINTS), 2), np.nan)
     position[row, column] = keypoints[["x_px", "y_px"]].to_numpy(dtype=float)

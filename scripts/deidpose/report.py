@@ -24,7 +24,7 @@ from deidpose import corrections, payload, style, tables
 from deidpose.angles import JOINTS, SEGMENTS
 from deidpose.errors import UserError
 from deidpose.skeleton import LIMBS
-from deidpose.stats import CONTROL
+from deidpose.stats import CONTROL, JOINT_MEAN
 
 VERDICTS = ("pass", "review", "fail")
 
@@ -148,6 +148,7 @@ _VIDEOS: dict[str, tuple[str, str]] = {
 #: Table -> (heading, what a row is). In the order of the list.
 _TABLES: dict[str, tuple[str, str]] = {
     "choice": ("Choice of method", "One row for each method, the best first."),
+    "contrasts": ("Methods compared", "What one method costs more than another, mean over joint angles."),
     "summary": ("Summary", "Means over videos (or subjects), by method, condition, angle and measure."),
     "equivalence": ("Equivalence", "The two one-sided tests, by method, condition, angle and measure."),
     "agreement": ("Agreement", "Limits of agreement and ICC, by method, condition and angle."),
@@ -165,16 +166,17 @@ _EXPORT = re.compile(r"export\s*\{([^}]*)\}\s*;?")
 
 
 class Page(NamedTuple):
-    """The report: its text, and the files that belong in `FOLDER` beside it, by their path from the page."""
+    """The report: its text, and the names of the payloads that belong in `FOLDER` beside it, as they are called."""
 
     text: str
-    beside: dict[str, Path]
+    beside: list[str]
 
 
 def render(
     *,
     screening: pd.DataFrame,
     choice: pd.DataFrame,
+    contrasts: pd.DataFrame,
     summary: pd.DataFrame,
     equivalence: pd.DataFrame,
     agreement: pd.DataFrame,
@@ -197,9 +199,11 @@ def render(
 
     Parameters
     ----------
-    screening, choice, summary, equivalence, agreement, effects, keypoint_effects, identities, headcounts, movements, pairs
-        DataFrame, the tables of these names. Of the screening, only what does not identify is shown. Videos that a
+    screening, choice, contrasts, summary, equivalence, agreement : DataFrame
+        The tables of these names. Of the screening, only what does not identify is shown. Videos that a
         reviewer has left out are marked by `corrections.leave_out`.
+    effects, keypoint_effects, identities, headcounts, movements, pairs : DataFrame
+        The tables of these names, of all videos.
     audits : sequence of mappings
         The audit of each video and method, after `sanitizing.judge`.
     methods : sequence of str
@@ -239,6 +243,7 @@ def render(
     accepted = screening[screening["status"] == "accepted"]
     everything = {
         "choice": choice,
+        "contrasts": contrasts,
         "summary": summary,
         "equivalence": equivalence,
         "agreement": agreement,
@@ -265,7 +270,9 @@ def render(
         "control": CONTROL,
         "looks": {name: _look(look) for name, look in style.looks(["original", *methods, CONTROL]).items()},
         "verdicts": style.VERDICTS,
-        "words": {name: style.words(name) for name in (*JOINTS, *SEGMENTS, *methods, CONTROL, "original", "body")},
+        "words": {name: style.words(name) for name in (*JOINTS, *SEGMENTS, *methods, CONTROL, "original", "body")}
+        | {JOINT_MEAN: "Mean over joints"},
+        "mean": JOINT_MEAN,
         "joints": list(JOINTS),
         "segments": list(SEGMENTS),
         "limbs": [list(limb) for limb in LIMBS],
@@ -285,7 +292,7 @@ def render(
         }
         | {"videos": {"heading": "Videos", "row": "", "total": len(accepted), "columns": _described_videos(methods)}},
         "tradeoff": _tradeoff(choice),
-        "beside": {video: name for name, video in sorted((name, Path(name).stem) for name in beside)},
+        "beside": {Path(name).stem: f"{FOLDER}/{name}" for name in beside},
     }
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -306,7 +313,7 @@ def render(
         libraries={
             name: _compressed(_classic(libraries[name]) if name in _MODULES else libraries[name]) for name in LIBRARIES
         },
-        sentence=sentence,
+        sentence=_without_choice(sentence, choice),
         caution=_caution(choice, equivalence, signal),
         choice=_records(choice.sort_values("rank")),
         marks=study["looks"],
@@ -475,14 +482,14 @@ def _look(look: style.Look) -> dict[str, Any]:
     return {"colour": look.colour, "symbol": symbol, "sign": sign, "dash": dashes or "solid"}
 
 
-def _embedded(payloads: Mapping[str, str | Path], most_mb: float) -> tuple[dict[str, str], dict[str, Path]]:
-    """Return the data of the videos that go into the page, or else the files that go beside it."""
+def _embedded(payloads: Mapping[str, str | Path], most_mb: float) -> tuple[dict[str, str], list[str]]:
+    """Return the data of the videos that go into the page, or else the names of the files that go beside it."""
     paths = {video: Path(payloads[video]) for video in sorted(payloads)}
     if sum(path.stat().st_size for path in paths.values()) > most_mb * 1e6:
         for video, path in paths.items():
             payload.data(path.read_text("ascii"), video)
-        return {}, {f"{FOLDER}/{video}.js": path for video, path in paths.items()}
-    return {video: payload.data(path.read_text("ascii"), video) for video, path in paths.items()}, {}
+        return {}, [f"{video}.js" for video in paths]
+    return {video: payload.data(path.read_text("ascii"), video) for video, path in paths.items()}, []
 
 
 def _pack_table(table: pd.DataFrame) -> str:
@@ -614,6 +621,12 @@ def _tradeoff(choice: pd.DataFrame) -> list[dict[str, Any]]:
     return points
 
 
+def _without_choice(sentence: str, choice: pd.DataFrame) -> str:
+    """Return the sentence without its beginning where that says only what the heading of the page says."""
+    best = choice[choice["recommended"].astype(bool)]
+    return sentence.removeprefix(f"Use {best['method'].iloc[0]}. ") if len(best) else sentence
+
+
 def _caution(choice: pd.DataFrame, equivalence: pd.DataFrame, signal: str) -> str:
     """Return what keeps the choice from being sure, in a sentence or two; nothing if all is decided."""
     best = choice[choice["recommended"].astype(bool)]
@@ -628,6 +641,7 @@ def _caution(choice: pd.DataFrame, equivalence: pd.DataFrame, signal: str) -> st
         & (equivalence["condition"] == "all")
         & (equivalence["signal"] == signal)
         & (equivalence["basis"] == "net")
+        & (equivalence["measure"] == "mae_deg")
         & equivalence["angle"].isin(list(JOINTS))
         & (equivalence["verdict"] == "undecided")
     ]

@@ -6,7 +6,7 @@ const STUDY = JSON.parse(byId("study").textContent);
 const MISSING_WHOLE = -(2 ** 31); // of whole numbers in a table
 const MISSING_SHORT = -(2 ** 15); // of positions and angles
 const ALL = "all"; // condition of every video together
-const view = { angle: STUDY.joints[0], method: STUDY.methods[0], condition: ALL, signal: STUDY.signal, basis: "net" };
+const view = { angle: STUDY.joints[0], method: STUDY.tradeoff[0]?.method ?? STUDY.methods[0], condition: ALL, signal: STUDY.signal, basis: "net" };
 
 function byId(id) {
   return document.getElementById(id);
@@ -347,7 +347,8 @@ async function drawMethods() {
   let basis = view.basis;
   let rows = where(data, { ...wanted, basis });
   if (!rows.length) rows = where(data, { ...wanted, basis: (basis = basis === "net" ? "raw" : "net") });
-  const angles = shownAngles();
+  const withMean = byId("angles").value !== "segments" && rows.some((row) => data.columns.angle.get(row) === STUDY.mean);
+  const angles = withMean ? [STUDY.mean, ...shownAngles()] : shownAngles();
   const facts = described("effects", measure) ?? { heading: measure, unit: "", text: "" };
   const records = rows.map((row) => record(data, row));
   const traces = methods.map((method, index) => {
@@ -397,14 +398,14 @@ async function drawBody() {
     });
     return make("tr", {}, make("th", { scope: "row" }, heading(facts, basis === "net" ? ", net" : "")), ...cells);
   }); // prettier-ignore
-  if (!measures.includes("n_switches")) body.push(...(await peopleRows(methods)));
+  body.push(...(await peopleRows(methods, measures)));
   const head = make("tr", {}, make("th", { scope: "col" }, "Whole person"),
     ...methods.map((method) => make("th", { scope: "col", className: "number" }, words(method)))); // prettier-ignore
   byId("body").replaceChildren(...(body.length ? [make("table", {}, make("thead", {}, head), make("tbody", {}, ...body))] : []));
 }
 
 /** What became of identities and of the number of people, over the videos of the condition. */
-async function peopleRows(methods) {
+async function peopleRows(methods, known) {
   const data = await table("headcounts");
   if (!data.rows) return [];
   const inCondition = (row) => view.condition === ALL || STUDY.conditions[data.columns.video.get(row)] === view.condition;
@@ -415,7 +416,7 @@ async function peopleRows(methods) {
     ["n_frames_fewer", "Frames with fewer people (%)", (rows) => number((100 * sum(rows, "n_frames_fewer")) / sum(rows, "n_frames"), 1)],
     ["n_frames_more", "Frames with more people (%)", (rows) => number((100 * sum(rows, "n_frames_more")) / sum(rows, "n_frames"), 1)],
   ];
-  return kinds.map(([name, title, text]) => make("tr", {}, make("th", { scope: "row" }, heading({ ...described("headcounts", name), heading: title, unit: "" })),
+  return kinds.filter(([name]) => !known.includes(name)).map(([name, title, text]) => make("tr", {}, make("th", { scope: "row" }, heading({ ...described("headcounts", name), heading: title, unit: "" })),
     ...methods.map((method) => make("td", { className: "number" }, text(rowsOf[method]))))); // prettier-ignore
 }
 
@@ -527,7 +528,7 @@ async function drawBland() {
     xaxis: axis({ title: "Mean of original and method (°)", zeroline: false }), yaxis: axis({ title: "Method − original (°)", zeroline: true, range: [-reach, reach] }),
     shapes: marks.map(([, value, dash]) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: value, y1: value, line: { color: cssColour("--text"), width: 1.3, dash } })),
     annotations: rows.length || lines ? marks.map(([name, value]) => ({ xref: "paper", x: 1, xanchor: "right", y: value, yanchor: "bottom", showarrow: false,
-      text: `${name} ${number(value, 1, true)}°`, font: { size: 11, color: muted } })) : nothing("Nothing was measured."),
+      text: `${name} ${number(value, 1, true)}°`, font: { size: 11, color: muted } })) : nothing(pairs.rows ? "No single frames are kept of this." : "Nothing was measured."),
     margin: { l: 55, r: 15, t: 10, b: 45 },
   }); // prettier-ignore
   onPlot(element, "plotly_click", (event) => {
@@ -786,7 +787,8 @@ async function packedVideo(id) {
   const inside = document.querySelector(`script[data-video="${CSS.escape(id)}"]`);
   if (inside) return inside.textContent;
   if (!(id in STUDY.beside)) throw new Error(`there are no skeletons of video ${id}`);
-  await loadScript(STUDY.beside[id]);
+  // In the release they are beside the page; where the workflow makes the page, with the other data of videos.
+  await loadScript(STUDY.beside[id]).catch((error) => loadScript(`videos/${id}.js`).catch(() => Promise.reject(error)));
   const text = awaited[id];
   delete awaited[id];
   return text;
