@@ -10,15 +10,21 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    sources = snakemake.params.sources
+    video, sources = snakemake.wildcards.video, snakemake.params.sources
+    facts = resources.read_screening(snakemake.input.screening)[video]
+    n_frames = int(facts["n_frames"])
     text = payload.script(
-        snakemake.wildcards.video,
-        resources.read_screening(snakemake.input.screening)[snakemake.wildcards.video],
+        video,
+        facts,
+        tables.read(snakemake.input.timestamps, "timestamps"),
         keypoints={
-            source: tables.read(path, "keypoints")
+            source: payload.thinned(tables.read(path, "keypoints"), n_frames)
             for source, path in zip(sources, snakemake.input.keypoints, strict=True)
         },
-        angles={source: tables.read(path, "angles") for source, path in zip(sources, snakemake.input.angles, strict=True)},
+        angles={
+            source: payload.thinned(tables.read(path, "angles"), n_frames)
+            for source, path in zip(sources, snakemake.input.angles, strict=True)
+        },
         matches=tables.read(snakemake.input.matches, "matches"),
         people=tables.read(snakemake.input.people, "people"),
     )

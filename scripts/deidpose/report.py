@@ -211,8 +211,8 @@ def render(
     settings : mapping
         The settings of the run, nested, without paths.
     provenance : mapping
-        ``versions``: package -> version; ``models``: name -> sha256, licence and whatever else is known, of networks and
-        of `LIBRARIES`.
+        ``versions``: package -> version; ``models``: name -> sha256, licence and whatever else is known, of networks
+        and of `LIBRARIES`.
     libraries : mapping
         Name, as in `LIBRARIES`, -> text of the file.
     payloads : mapping
@@ -265,7 +265,7 @@ def render(
     packed["points"] = _pack_table(_points(_of_the_people(effects, settings)))
     embedded, beside = _embedded(payloads, float(settings.get("report", {}).get("max_embedded_mb", 0)))
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    study = {
+    study: dict[str, Any] = {
         "methods": list(methods),
         "control": CONTROL,
         "looks": {name: _look(look) for name, look in style.looks(["original", *methods, CONTROL]).items()},
@@ -286,7 +286,7 @@ def render(
                 "heading": _TABLES[name][0],
                 "row": _TABLES[name][1],
                 "total": totals[name],
-                "columns": _described(name, list(shown[name])),
+                "columns": _described(name, map(str, shown[name])),
             }
             for name in _TABLES
         }
@@ -401,7 +401,7 @@ def _described(table: str, columns: Iterable[str] | None = None) -> list[dict[st
         known = {name: (column.unit, column.description) for name, column in tables.TABLES[table].items()}
     if table == "screening":
         known = {name: known[name] for name in _SHOWN_OF_SCREENING}
-    return [_column(name, *known[name]) for name in (columns or known)]
+    return [_column(name, *known[name]) for name in (known if columns is None else columns)]
 
 
 def _described_videos(methods: Sequence[str]) -> list[dict[str, str]]:
@@ -555,7 +555,7 @@ def _thinned(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _points(effects: pd.DataFrame) -> pd.DataFrame:
-    """Return the differences of each video, method, angle and signal: the mean over people, weighted by their frames."""
+    """Return the differences of each video, method, angle and signal: mean over people, weighted by their frames."""
     measures = ["bias_deg", "bias_net_deg", "mae_deg", "mae_net_deg"]
     keys = ["video", "method", "angle", "signal"]
     table = effects[effects["n_both"] > 0]
