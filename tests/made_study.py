@@ -135,15 +135,15 @@ def payload_script(video: str, n_frames: int = N_FRAMES) -> str:
     for number, source in enumerate(("original", *COPIES)):
         shake = 1.2 * number
         people = [walking(range(n_frames), 0, 300, 240, shake, number)]
-        people.append(walking(range(20, n_frames), 1, 480, 260, shake, number))
+        people.append(walking(range(n_frames // 3, n_frames), 1, 480, 260, shake, number))
         if source == "blur":
-            people.append(walking(range(30, 60), 2, 100, 240))
+            people.append(walking(range(n_frames // 3, 2 * n_frames // 3), 2, 100, 240))
         keypoints[source] = together(*people)
         angles[source] = angles_of(keypoints[source], COST.get(source, 0.0), 0.3 * number, number)
     known = {"method": COPIES, "person": (0, 1)}
     matches = table("matches", known, first_frame=0, last_frame=n_frames)
     matches["method_person"] = matches["person"]
-    seen = {"n_frames": [n_frames, n_frames - 20], "patient": [True, False], "token": ["0-b", "1-a"]}
+    seen = {"n_frames": [n_frames, n_frames - n_frames // 3], "patient": [True, False], "token": ["0-b", "1-a"]}
     people = table("people", {"person": (0, 1)}, **seen).iloc[::-1]
     facts = {"width": SIZE[0], "height": SIZE[1]}
     return payload.script(video, facts, timestamps(n_frames), keypoints, angles, matches, people)
@@ -152,7 +152,7 @@ def payload_script(video: str, n_frames: int = N_FRAMES) -> str:
 def study(
     folder: Path, n_videos: int = 4, n_rejected: int = 1, n_frames: int = N_FRAMES, pairs_per_row: int = 5
 ) -> dict[str, Any]:
-    """Return all that `report.render` takes; the data of the videos are written into ``folder``."""
+    """Return all that `report.render` takes; the data of the videos, alike, are written into ``folder``."""
     names = [f"v{number:04d}" for number in range(n_videos)]
     conditions = {video: ("barefoot", "shod")[number % 2] for number, video in enumerate(names)}
     videos = pd.DataFrame({"video": names, "subject": "", "condition": [conditions[video] for video in names]})
@@ -179,10 +179,10 @@ def study(
     tests = stats.equivalence(made, videos, settings)
     contrasts = stats.contrasts(made, videos, settings)
     chosen = choice.choose(audits, summary, tests, contrasts, settings, "filtered")
-    payloads = {}
-    for video in names:
-        payloads[video] = folder / f"{video}.js"
-        payloads[video].write_text(payload_script(video, n_frames), "ascii")
+    payloads = {video: folder / f"{video}.js" for video in names}
+    packed = payload.data(payload_script("v", n_frames), "v")
+    for video, path in payloads.items():
+        path.write_text(f'deidposeVideo("{video}","{packed}");\n', "ascii")
     reasons = ("No picture decodes.", "It is empty.")
     return {
         "screening": screening(names, {f"bad{number:03d}": reasons[number % 2] for number in range(n_rejected)}),

@@ -49,7 +49,7 @@ _DECIMALS = 3
 _MISSING = -(2**31)
 
 #: Columns of the screening that identify nobody.
-_SHOWN_OF_SCREENING = (
+SHOWN_OF_SCREENING = (
     "video", "status", "reason", "width", "height", "fps", "n_frames", "duration_s", "codec",
 )  # fmt: skip
 
@@ -254,7 +254,7 @@ def render(
         "movements": movements,
         "pairs": _thinned(_of_the_people(pairs, settings)),
         "audits": _audit_table(audits, withhold),
-        "screening": screening[list(_SHOWN_OF_SCREENING)],
+        "screening": screening[list(SHOWN_OF_SCREENING)],
     }
     totals = {name: len(table) for name, table in everything.items()} | {"pairs": len(pairs)}
     shown = {name: _most_important(table, signal) for name, table in everything.items()}
@@ -302,6 +302,8 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "count": count, "percent": percent, "words": style.words}
+    margin = number(study["margin"], 1).removesuffix(".0")
+    lead, rest = _parts(sentence, choice)
     text = environment.get_template("report.html.j2").render(
         style=markupsafe.Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=markupsafe.Markup(script),
@@ -313,8 +315,10 @@ def render(
         libraries={
             name: _compressed(_classic(libraries[name]) if name in _MODULES else libraries[name]) for name in LIBRARIES
         },
-        sentence=_without_choice(sentence, choice),
-        caution=_caution(choice, equivalence, signal),
+        sentence=sentence,
+        lead=lead,
+        rest=rest,
+        caution=_caution(choice, equivalence, signal, margin),
         choice=_records(choice.sort_values("rank")),
         marks=study["looks"],
         flow=_flow(screening, audits, withhold),
@@ -322,7 +326,7 @@ def render(
         withhold=withhold,
         rejected=_records(screening[screening["status"] != "accepted"].sort_values("video")),
         level=f"{100 * study['level']:g} %",
-        margin=number(study["margin"], 1).removesuffix(".0"),
+        margin=margin,
         signal=signal,
         tables=_TABLES,
         definition=_definition,
@@ -375,7 +379,8 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     share, square = successes / n, _Z * _Z
     middle = (share + square / (2 * n)) / (1 + square / n)
     half = _Z * math.sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Exact at the ends, which rounding would miss by a hair.
+    return middle - half if successes else 0.0, middle + half if successes < n else 1.0
 
 
 def definitions() -> list[tuple[tuple[str, str], list[tuple[str, str, str, str]]]]:
@@ -400,7 +405,7 @@ def _described(table: str, columns: Iterable[str] | None = None) -> list[dict[st
     else:
         known = {name: (column.unit, column.description) for name, column in tables.TABLES[table].items()}
     if table == "screening":
-        known = {name: known[name] for name in _SHOWN_OF_SCREENING}
+        known = {name: known[name] for name in SHOWN_OF_SCREENING}
     return [_column(name, *known[name]) for name in (known if columns is None else columns)]
 
 
@@ -621,13 +626,15 @@ def _tradeoff(choice: pd.DataFrame) -> list[dict[str, Any]]:
     return points
 
 
-def _without_choice(sentence: str, choice: pd.DataFrame) -> str:
-    """Return the sentence without its beginning where that says only what the heading of the page says."""
+def _parts(sentence: str, choice: pd.DataFrame) -> tuple[str, str]:
+    """Return the first sentence and the others, without a beginning that says only what the heading says."""
     best = choice[choice["recommended"].astype(bool)]
-    return sentence.removeprefix(f"Use {best['method'].iloc[0]}. ") if len(best) else sentence
+    text = sentence.removeprefix(f"Use {best['method'].iloc[0]}. ") if len(best) else sentence
+    first, point, rest = text.partition(". ")
+    return first + point.strip(), rest
 
 
-def _caution(choice: pd.DataFrame, equivalence: pd.DataFrame, signal: str) -> str:
+def _caution(choice: pd.DataFrame, equivalence: pd.DataFrame, signal: str, margin: str) -> str:
     """Return what keeps the choice from being sure, in a sentence or two; nothing if all is decided."""
     best = choice[choice["recommended"].astype(bool)]
     if best.empty:
@@ -646,7 +653,8 @@ def _caution(choice: pd.DataFrame, equivalence: pd.DataFrame, signal: str) -> st
         & (equivalence["verdict"] == "undecided")
     ]
     needed = tests["n_needed"].dropna()
-    text = f"Too few data to be sure: for {method}, {n_undecided} of {n_angles} joint angles are undecided."
+    text = f"Too few data to be sure: for {method}, {n_undecided} of {n_angles} joint angles are undecided: "
+    text += f"whether their added error stays within {margin}° cannot be said yet."
     if needed.empty:
         return text
     return f"{text} To decide half of them takes about {count(float(needed.median()))} videos in all."
