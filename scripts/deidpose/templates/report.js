@@ -678,7 +678,7 @@ async function dataTable(element, name, { filters = () => [], onDraw = () => {},
   };
   const text = DataTable.render.text();
   state.api = new DataTable(html, {
-    serverSide: true, ajax: ask, pageLength: length, lengthMenu: [10, 25, 50, 100], order: [], autoWidth: false, searchDelay: 150,
+    serverSide: true, ajax: ask, pageLength: length, lengthMenu: [10, 25, 50, 100], order: [], autoWidth: false, searchDelay: 1,
     layout: { topStart: "search", topEnd: "pageLength", bottomStart: "info", bottomEnd: "paging" },
     language: { info: "_START_ to _END_ of _TOTAL_ rows", infoFiltered: "(of _MAX_)", infoEmpty: "no rows", emptyTable: "No rows.", zeroRecords: "No rows.",
       search: "Search", lengthMenu: "_MENU_ rows a page" },
