@@ -62,12 +62,16 @@ SETTINGS = {
     if key not in ("dataset", "results_dir", "videos", "secret_file", "corrections")
 }
 USED_MODELS = [*POSE_MODELS, "yunet", "centerface"]
-MODELS = {
-    name: {
-        key: NETWORKS[name][key] for key in ("file", "licence", "sha256", "citation")
-    }
-    for name in USED_MODELS
-}
+
+
+def facts(entries, names):
+    """Return what a reader of the release may know of fetched files."""
+    told = ("file", "licence", "sha256", "citation")
+    return {name: {key: entries[name][key] for key in told} for name in names}
+
+
+MODELS = facts(NETWORKS, USED_MODELS)
+LIBRARY_FACTS = facts(LIBRARIES, LIBRARIES)
 MODEL_FILES = {NETWORKS[name]["file"]: name for name in USED_MODELS}
 LIBRARY_FILES = {entry["file"]: name for name, entry in LIBRARIES.items()}
 

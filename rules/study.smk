@@ -5,6 +5,7 @@ FIGURES = {
     "heatmap": ("Angles", "Mean absolute difference by angle", "net of control"),
     "equivalence": ("Angles", "Tests of equivalence", "net of control"),
     "bland_altman": ("Angles", "Limits of agreement", "raw"),
+    "bland_altman_joints": ("Angles", "Limits of agreement, all joints", "raw"),
     "raincloud": ("Angles", "Spread over videos", "net of control"),
     "agreement": ("Angles", "Intraclass correlation", "raw, with control"),
     "keypoints": ("Keypoints and people", "Keypoints", "raw, with control"),
@@ -76,17 +77,17 @@ rule study:
         proofs=of_study(f"{RESTRICTED}/sanitizing/{{video}}.json"),
     output:
         **{name: f"{RESTRICTED}/study/{name}.csv" for name in STUDY_TABLES},
-        **{
-            figure: report(
+        pairs=f"{RESTRICTED}/study/pairs.parquet",
+        sentence=f"{RESTRICTED}/study/choice.txt",
+        figures=[
+            report(
                 f"{RESTRICTED}/study/figures/{figure}.svg",
                 caption=f"../report/{figure}.rst",
                 category=category,
                 labels={"figure": title, "basis": basis},
             )
             for figure, (category, title, basis) in FIGURES.items()
-        },
-        pairs=f"{RESTRICTED}/study/pairs.parquet",
-        sentence=f"{RESTRICTED}/study/choice.txt",
+        ],
         pictures=expand(
             f"{RESTRICTED}/study/figures/{{figure}}.{{form}}",
             figure=FIGURES,
@@ -146,7 +147,11 @@ rule report:
     params:
         methods=METHODS,
         settings=SETTINGS,
-        models=MODELS,
+        models=MODELS | LIBRARY_FACTS,
+        conditions=lambda wildcards: {
+            video: condition
+            for video, (_, condition) in videos_of_study(wildcards).items()
+        },
         excluded=corrections.excluded(CORRECTIONS),
         libraries=list(LIBRARY_FILES.values()),
         code=code("report"),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     matches = tables.read(snakemake.input.matches, "matches")
-    cuts = frozenset(tables.read(snakemake.input.cuts, "cuts")["frame"])
+    cuts = tables.read(snakemake.input.cuts, "cuts")
     frame_rate = video.frame_rate(tables.read(snakemake.input.timestamps, "timestamps"))
     directions = angles.find_directions(tables.read(snakemake.input.keypoints[0], "keypoints"))
     moved = []

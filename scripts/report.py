@@ -33,7 +33,7 @@ with job(snakemake.log[0]):
             name: Path(path).read_bytes().decode("utf-8")
             for name, path in zip(snakemake.params.libraries, snakemake.input.libraries, strict=True)
         },
-        conditions=snakemake.params.get("conditions"),
+        conditions=snakemake.params.conditions,
     )
     Path(snakemake.output.report).write_text(page, encoding="utf-8", errors="replace", newline="\n")
     Path(snakemake.output.beside).write_text(json.dumps(beside) + "\n", encoding="utf-8")

@@ -53,8 +53,16 @@ with job(snakemake.log[0]):
         tables.write(table, name, snakemake.output[name])
     Path(snakemake.output.sentence).write_text(choice.sentence(found["choice"]) + "\n", encoding="utf-8")
 
-    study = figures.Study(**found, signal=signal, level=settings["confidence_level"], margin_deg=settings["margin_deg"])
-    for name, draw in figures.STUDY.items():
-        figure = draw(study)
+    drawn = {name: table for name, table in found.items() if name in figures.Study._fields}
+    study = figures.Study(
+        **drawn,
+        signal=signal,
+        people=settings["people"],
+        level=settings["confidence_level"],
+        margin_deg=settings["margin_deg"],
+        alpha=settings["alpha"],
+    )
+    for path in map(Path, snakemake.output.figures):
+        figure = figures.STUDY[path.stem](study)
         for ending in (".svg", ".pdf", ".png"):
-            figures.save(figure, Path(snakemake.output[name]).with_suffix(ending))
+            figures.save(figure, path.with_suffix(ending))

@@ -206,7 +206,7 @@ def test_without_hard_links_files_are_copied(
 
 
 def inputs(restricted: Path) -> dict[str, Any]:
-    empty: dict[str, Any] = dict.fromkeys(release._FOLDERS, [])
+    empty: dict[str, Any] = {name: [] for name in release._FOLDERS}
     return empty | {
         "angles": [str(restricted / "angles/v1_original.csv")],
         "report": str(restricted / "study/report.html"),
@@ -224,7 +224,11 @@ def test_documents_go_to_their_folders(restricted: Path) -> None:
 
 def test_a_folder_of_documents_keeps_its_name(restricted: Path) -> None:
     _write(restricted / "interchange/v1/original.nc", "poses")
-    found = release.documents(inputs(restricted) | {"interchange": [str(restricted / "interchange/v1")]}, restricted, [])
+    _write(restricted / "interchange/v1/.snakemake_timestamp", "")
+    found = release.documents(
+        inputs(restricted) | {"interchange": [str(restricted / "interchange/v1")]}, restricted, []
+    )
+    assert [place for place in found if place.startswith("inter")] == ["interchange/v1/original.nc"]
     assert found["interchange/v1/original.nc"] == restricted / "interchange/v1/original.nc"
 
 

@@ -54,7 +54,8 @@ def choose(
     """Rank the methods.
 
     1. Privacy, from the audits, lexicographically: the share of files that may go out (more is better), the share that
-       failed (less is better), leaked frames for each face-frame (less is better). No gain in kinematics outweighs it.
+       failed (less is better), leaked frames for each face-frame (less is better; what a reviewer has accepted does
+       not count). No gain in kinematics outweighs it.
     2. Among methods alike in that, kinematics: the additional mean absolute difference, mean over joint angles. A
        method costs more than the one with the lowest mean if the paired t test of the two says so, corrected by
        Holm's method over all pairs. The others are tied: there is no evidence that they differ. With fewer than
@@ -65,7 +66,7 @@ def choose(
     ----------
     audits : sequence of mappings
         The audit of each video and method, as in its JSON file: ``video``, ``method``, ``verdict``, ``n_face_frames``,
-        ``n_leaked_frames`` and ``share_covered`` are used.
+        ``share_covered`` and the leaks among ``findings`` are used. What a reviewer has accepted is no face.
     summary, equivalence, contrasts : DataFrame
         The tables of these names. Their rows for all conditions together count.
     settings : mapping
@@ -172,7 +173,8 @@ def _audited(audits: Sequence[Mapping[str, Any]], method: str, withhold: Sequenc
     """Add up the audits of a method."""
     chosen = [audit for audit in audits if audit["method"] == method]
     verdicts = [audit["verdict"] for audit in chosen]
-    faces = sum(audit["n_face_frames"] for audit in chosen)
+    accepted = sum(_leaked(audit, accepted=True) for audit in chosen)
+    faces = sum(audit["n_face_frames"] for audit in chosen) - accepted
     covered = sum((audit["share_covered"] or 0.0) * audit["n_face_frames"] for audit in chosen)
     return {
         "n_videos": len(chosen),
@@ -181,9 +183,16 @@ def _audited(audits: Sequence[Mapping[str, Any]], method: str, withhold: Sequenc
         "n_fail": verdicts.count("fail"),
         "n_out": sum(verdict not in withhold for verdict in verdicts),
         "n_face_frames": faces,
-        "n_leaked_frames": sum(audit["n_leaked_frames"] for audit in chosen),
-        "share_covered": covered / faces if faces else float("nan"),
+        "n_leaked_frames": sum(_leaked(audit, accepted=False) for audit in chosen),
+        # One detection may be of two findings.
+        "share_covered": min(covered / faces, 1.0) if faces > 0 else float("nan"),
     }
+
+
+def _leaked(audit: Mapping[str, Any], accepted: bool) -> int:
+    """Return in how many frames a face leaks, over the findings that a reviewer has, or has not, accepted."""
+    leaks = (finding for finding in audit["findings"] if finding["kind"] == "leak")
+    return sum(finding["n_frames"] for finding in leaks if finding["accepted"] == accepted)
 
 
 def _privacy(audited: Mapping[str, Any]) -> tuple[float, float, float]:
@@ -272,9 +281,8 @@ def _why_first(
     elif few is not None:
         n = _count(few, "video or subject", "videos or subjects")
         parts.append(
-            f"{_listed(alike, first).capitalize()} did no worse in the audit. With {n} to compare, there are too few "
-            f"data to choose by kinematics (at least {FEWEST_UNITS} are wanted), so the mask that leaves least of a "
-            "face is preferred."
+            f"{n.capitalize()} are too few data to choose by kinematics (at least {FEWEST_UNITS} are wanted), so the "
+            "mask that leaves least of a face is preferred."
         )
     elif len(tied) > 1:
         parts.append(
@@ -326,16 +334,15 @@ def _audit_in_words(audited: Mapping[str, Any]) -> str:
     if n == 0:
         return "None of its files was audited."
     leaked = audited["n_leaked_frames"]
-    leaks = f"{_count(leaked, 'leaked frame')} {'was' if leaked == 1 else 'were'} found"
-    leaks = leaks if leaked else "no leaked frame was found"
+    leaks = f"; {_count(leaked, 'leaked frame')} {'was' if leaked == 1 else 'were'} found" if leaked else ""
     if audited["n_pass"] == n:
-        return f"{'Its only file' if n == 1 else f'All of its {n} files'} passed the audit; {leaks}."
+        return f"{'Its only file' if n == 1 else f'All of its {n} files'} passed the audit{leaks}."
     rest = [
         f"{audited[key]} {words}"
         for key, words in (("n_review", "should be looked at"), ("n_fail", "failed"))
         if audited[key]
     ]
-    return f"{audited['n_pass']} of its {_count(n, 'file')} passed the audit, {' and '.join(rest)}; {leaks}."
+    return f"{audited['n_pass']} of its {_count(n, 'file')} passed the audit, {' and '.join(rest)}{leaks}."
 
 
 def _cost_in_words(cost: _Cost, level: float) -> str:
@@ -346,8 +353,8 @@ def _cost_in_words(cost: _Cost, level: float) -> str:
     # The bootstrap of a handful of units is far too sure of itself.
     sure = f"{100 * level:g} % interval {_degrees(cost.low)} to {_degrees(cost.high)}, {n}"
     return (
-        "The additional mean absolute difference of its joint angles, over re-encoding alone, is "
-        f"{_degrees(cost.mean)} ({sure if cost.n_units >= FEWEST_UNITS else f'{n}, too few for an interval'})."
+        f"Over re-encoding alone, the mean absolute difference of its joint angles grows by {_degrees(cost.mean)} "
+        f"({sure if cost.n_units >= FEWEST_UNITS else f'{n}, too few for an interval'})."
     )
 
 

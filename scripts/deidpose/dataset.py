@@ -200,7 +200,8 @@ def read_table(path: str | Path) -> list[Row]:
         ):
             raise UserError(
                 f"{where} has the condition '{_shown(row.condition)}': a condition begins with a letter or digit, has "
-                f"at most 40 letters, digits, spaces and simple signs, and is not '{ALL_CONDITIONS}', which stands for every video together."
+                f"at most 40 letters, digits, spaces and simple signs, and is not '{ALL_CONDITIONS}', which stands for "
+                "every video together."
             )
         for token in (*filter(None, [row.patient]), *_tokens(row.visible)):
             if not re.fullmatch(TOKEN_PATTERN, token):

@@ -35,23 +35,18 @@ def poses(keypoints: pd.DataFrame) -> Poses:
     column = pd.Index(KEYPOINTS).get_indexer(pd.Index(keypoints["keypoint"]))
     if (column < 0).any():
         raise UserError("The keypoints table holds a keypoint that is not one of BODY_25; run the pose step again.")
-    ordered = keypoints[["frame", "person", "time_s"]].drop_duplicates(["frame", "person"])
-    ordered = ordered.sort_values(["frame", "person"])
-    rows = pd.MultiIndex.from_frame(ordered[["frame", "person"]])
-    row = rows.get_indexer(pd.MultiIndex.from_frame(keypoints[["frame", "person"]]))
-    if np.bincount(row * len(KEYPOINTS) + column).max(initial=0) > 1:
+    frame, person = (keypoints[key].to_numpy(dtype=np.int64) for key in ("frame", "person"))
+    # One number for each frame and person, in the order of both.
+    people, number = np.unique(person, return_inverse=True)
+    _, first, row = np.unique(frame * max(len(people), 1) + number, return_index=True, return_inverse=True)
+    if len(row) and np.bincount(row * len(KEYPOINTS) + column).max() > 1:
         raise UserError("The keypoints table holds a keypoint twice for one frame and person; run the pose step again.")
-    position = np.full((len(rows), len(KEYPOINTS), 2), np.nan)
+    position = np.full((len(first), len(KEYPOINTS), 2), np.nan)
     position[row, column] = keypoints[["x_px", "y_px"]].to_numpy(dtype=float)
-    confidence = np.full((len(rows), len(KEYPOINTS)), np.nan)
+    confidence = np.full((len(first), len(KEYPOINTS)), np.nan)
     confidence[row, column] = keypoints["confidence"].to_numpy(dtype=float)
-    return Poses(
-        ordered["frame"].to_numpy(dtype=np.int64),
-        ordered["time_s"].to_numpy(dtype=float),
-        ordered["person"].to_numpy(dtype=np.int64),
-        position,
-        confidence,
-    )
+    time_s = keypoints["time_s"].to_numpy(dtype=float)
+    return Poses(frame[first], time_s[first], person[first], position, confidence)
 
 
 def torso_lengths(body: Poses) -> NDArray[np.float64]:

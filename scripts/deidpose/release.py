@@ -25,6 +25,7 @@ _FOLDERS = {
     "sanitizing": "privacy",
     "study": "study",
     "figures": "study/figures",
+    "pictures": "study/figures",
     "report": "",
     "payloads": "report",
 }
@@ -53,8 +54,10 @@ def documents(inputs: Mapping[str, Any], restricted: Path, beside: Collection[st
         if name == "payloads":
             paths = [path for path in paths if Path(path).name in beside]
         for path in map(Path, paths):
-            inside = {f"{path.name}/{file.name}": file for file in sorted(path.iterdir())} if path.is_dir() else {}
-            for place, file in (inside or {path.name: path}).items():
+            # Snakemake leaves a hidden file with the time of the job in every folder that a job has made.
+            inside = sorted(file for file in path.iterdir() if not file.name.startswith(".")) if path.is_dir() else []
+            files = {f"{path.name}/{file.name}": file for file in inside} if path.is_dir() else {path.name: path}
+            for place, file in files.items():
                 if not file.resolve().is_relative_to(restricted.resolve()):
                     raise UserError(
                         f"A file to be released as {name} does not come from this study; nothing was released."

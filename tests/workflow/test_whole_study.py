@@ -27,8 +27,8 @@ STUDY_TABLES = (
     "contrasts", "choice",
 )  # fmt: skip
 FIGURES = (
-    "tradeoff", "accuracy", "heatmap", "equivalence", "bland_altman", "raincloud", "agreement", "keypoints",
-    "confidence", "lost_frames", "identities",
+    "tradeoff", "accuracy", "heatmap", "equivalence", "bland_altman", "bland_altman_joints", "raincloud", "agreement",
+    "keypoints", "confidence", "lost_frames", "identities",
 )  # fmt: skip
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
