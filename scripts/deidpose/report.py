@@ -136,6 +136,15 @@ _AUDIT: dict[str, tuple[str, str]] = {
     "n_residual_inside": ("", "faces that CenterFace still sees in the masks of the delivered file"),
 }
 
+#: Measures of the summary that are a column of no table.
+_MEASURES: dict[str, tuple[str, str, str]] = {
+    "mirrored_percent": (
+        "Left and right exchanged (%)",
+        "%",
+        "share of the frames in both in which the method exchanges left and right",
+    ),
+}
+
 _VIDEOS: dict[str, tuple[str, str]] = {
     "video": ("", "pseudonymous id of the video"),
     "condition": ("", "condition of the table of videos"),
@@ -291,6 +300,10 @@ def render(
             for name in _TABLES
         }
         | {"videos": {"heading": "Videos", "row": "", "total": len(accepted), "columns": _described_videos(methods)}},
+        "measures": [
+            {"name": name, "heading": heading, "unit": unit, "text": text}
+            for name, (heading, unit, text) in _MEASURES.items()
+        ],
         "tradeoff": _tradeoff(choice),
         "beside": {Path(name).stem: f"{FOLDER}/{name}" for name in beside},
     }
@@ -639,10 +652,7 @@ def _caution(choice: pd.DataFrame, equivalence: pd.DataFrame, signal: str, margi
     best = choice[choice["recommended"].astype(bool)]
     if best.empty:
         return ""
-    method, n_undecided = str(best["method"].iloc[0]), int(best["n_undecided"].iloc[0])
-    n_angles = n_undecided + int(best["n_equivalent"].iloc[0]) + int(best["n_different"].iloc[0])
-    if not n_undecided:
-        return ""
+    method = str(best["method"].iloc[0])
     tests = equivalence[
         (equivalence["method"] == method)
         & (equivalence["condition"] == "all")
@@ -650,14 +660,21 @@ def _caution(choice: pd.DataFrame, equivalence: pd.DataFrame, signal: str, margi
         & (equivalence["basis"] == "net")
         & (equivalence["measure"] == "mae_deg")
         & equivalence["angle"].isin(list(JOINTS))
-        & (equivalence["verdict"] == "undecided")
     ]
-    needed = tests["n_needed"].dropna()
-    text = f"Too few data to be sure: for {method}, {n_undecided} of {n_angles} joint angles are undecided: "
-    text += f"whether their added error stays within {margin}° cannot be said yet."
+    measured = tests[tests["n_units"] > 0]
+    undecided = measured[measured["verdict"] == "undecided"]
+    if undecided.empty:
+        return ""
+    text = (
+        f"Too few data to be sure: for {method}, whether the added error stays within {margin}° is undecided at "
+        f"{len(undecided)} of {len(measured)} joint angles."
+    )
+    if len(measured) < len(tests):
+        text += f" {len(tests) - len(measured)} more could not be measured."
+    needed = undecided["n_needed"].dropna()
     if needed.empty:
         return text
-    return f"{text} To decide half of them takes about {count(float(needed.median()))} videos in all."
+    return f"{text} Deciding half of them takes about {count(float(needed.median()))} videos or subjects in all."
 
 
 def _flow(screening: pd.DataFrame, audits: Sequence[Mapping[str, Any]], withhold: Sequence[str]) -> dict[str, Any]:
