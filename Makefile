@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev setup-readers demo corpus test lint format config-reference clean
+.PHONY: help setup setup-dev setup-readers setup-browser demo corpus test lint format config-reference clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-18s %s\n", $$1, $$2 }'
@@ -12,6 +12,13 @@ setup: .venv/.requirements ## Install what a run needs into .venv
 setup-dev: .venv/.requirements-dev ## The same, and what tests and checks need
 
 setup-readers: .venv-readers/.requirements ## Tools that read what is handed on, for the tests, into .venv-readers
+
+# Elsewhere, install Chromium or Chrome in the way of the system; without one the tests of the page are skipped.
+setup-browser: ## Install Chromium, for the tests of the page, where this is Debian and we are root
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -qq --no-install-recommends chromium >/dev/null; } || \
+		echo "There is no Chromium or Chrome; the tests of the page will be skipped." >&2
 
 demo: setup ## Run the whole workflow on four short clips and print its answer
 	$(BIN)/python scripts/fetch_demo.py --directory resources/demo

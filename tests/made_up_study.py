@@ -248,13 +248,13 @@ def _keypoint_effects(rng: np.random.Generator, n_videos: int, sources: Sequence
         "video": _videos(n_videos),
         "person": (0,),
         "method": sources,
-        "keypoint": ("body", *KEYPOINTS),
+        "keypoint": ("head", "body", *KEYPOINTS),
     }
 
     def columns(rows: pd.DataFrame) -> _Rows:
         n = len(rows)
         small = rows["keypoint"].str.contains("SmallToe").to_numpy()
-        head = rows["keypoint"].isin(["Nose", "REye", "LEye", "REar", "LEar"]).to_numpy()
+        head = rows["keypoint"].isin(["head", "Nose", "REye", "LEye", "REar", "LEar"]).to_numpy()
         cost = rows["method"].map(lambda method: COSTS.get(method, 0.7)).to_numpy(dtype=float) * np.where(head, 4, 1)
         moved = np.abs(0.02 + 0.02 * cost * rng.gamma(2, 0.5, n))
         return {
@@ -273,7 +273,14 @@ def _identities(rng: np.random.Generator, n_videos: int, sources: Sequence[str])
 
     def columns(rows: pd.DataFrame) -> _Rows:
         lost = rng.poisson(3, len(rows))
-        return {"patient": rows["person"] == 0, "n_original": 250, "n_both": 250 - lost, "n_lost": lost, "n_tracks": 1}
+        return {
+            "patient": rows["person"] == 0,
+            "n_original": 250,
+            "n_both": 250 - lost,
+            "n_lost": lost,
+            "n_mirrored": rng.poisson(0.5, len(rows)),
+            "n_tracks": 1,
+        }
 
     return _table("identities", keys, columns)
 

@@ -138,7 +138,7 @@ class Study(NamedTuple):
 
 def save(figure: Figure, path: str | Path) -> None:
     """Write a figure as SVG, PDF or PNG, by the ending of ``path``, without a date or a version in it."""
-    metadata: dict[str, str | None] = {"Title": figure.get_label()} if figure.get_label() else {}
+    metadata: dict[str, Any] = {"Title": figure.get_label()} if figure.get_label() else {}
     ending = Path(path).suffix.lower()
     if ending == ".svg":
         metadata |= {"Date": None, "Creator": None}
@@ -216,13 +216,14 @@ def tradeoff(study: Study) -> Figure:
         # Texts stand beside their marks, pushed apart where marks are close.
         places = _apart(position, 1.0, 0.5, max(height, len(rows)) - 0.5)
         look = looks(rows["method"])
+        row: Any
         for row, y, place in zip(rows.itertuples(), position, places, strict=True):
-            one = look[str(row.method)]
+            one = look[row.method]
             _interval(axes, [row.mae_net_deg], [row.low], [row.high], [y], one, size=8 if row.recommended else 6.5)
-            known = not math.isnan(float(row.mae_net_deg))
+            known = not math.isnan(row.mae_net_deg)
             end = float(np.nanmax([row.mae_net_deg, row.high])) if known else math.nan
             text = axes.annotate(
-                f"{words(str(row.method))}{': recommended' if row.recommended else ''}",
+                f"{words(row.method)}{': recommended' if row.recommended else ''}",
                 (1.0, place),
                 xycoords=("axes fraction", "data"),
                 xytext=(14, 1),
@@ -265,7 +266,7 @@ def tradeoff(study: Study) -> Figure:
         n = int(rows["n_videos"].max())
         axes.set_xlabel(
             "Additional mean absolute difference of the joint angles (deg), "
-            f"mean and {_percent(study.level)} interval, {n} {'video' if n == 1 else 'videos'}\n← smaller is better",
+            f"{_shown(rows, study.level)}, {n} {'video' if n == 1 else 'videos'}\n← smaller is better",
             loc="left",
         )
         figure.suptitle(_answer(rows), x=0.01, ha="left", fontweight="bold", fontsize=9)
@@ -274,10 +275,10 @@ def tradeoff(study: Study) -> Figure:
 
 def _answer(choice: pd.DataFrame) -> str:
     """Return the answer in one sentence, broken into lines."""
-    best = [row for row in choice.itertuples() if row.recommended]
+    best: list[Any] = [row for row in choice.itertuples() if row.recommended]
     if not best:
         return "No method is recommended"
-    cost = float(best[0].mae_net_deg)  # type: ignore[arg-type]
+    cost = float(best[0].mae_net_deg)
     change = (
         "what it costs the joint angles is not known"
         if math.isnan(cost)
@@ -285,7 +286,7 @@ def _answer(choice: pd.DataFrame) -> str:
         if cost > 0
         else "the joint angles change no more than by encoding alone"
     )
-    return textwrap.fill(f"Choose {words(str(best[0].method)).lower()}: {_cover(best[0])}, and {change}", 96)
+    return textwrap.fill(f"Choose {words(str(best[0].method)).lower()}: {_cover(best[0])}, and {change}", 88)
 
 
 def _cover(row: Any) -> str:
@@ -325,15 +326,17 @@ def accuracy(study: Study) -> Figure:
         limit = 1.08 * float(np.nanmax(rows[["mean", "high"]].to_numpy(dtype=float), initial=0.0)) or 1.0
         for angle, axes in _joint_grid(figure, 1.3).items():
             mine = rows[rows["angle"] == angle].set_index("method")[["mean", "low", "high"]].reindex(methods)
-            if CONTROL in methods and not math.isnan(mine.loc[CONTROL, "mean"]):
-                axes.axvspan(mine.loc[CONTROL, "low"], mine.loc[CONTROL, "high"], color="#dddddd", linewidth=0)
-                axes.axvline(mine.loc[CONTROL, "mean"], color=COLOURS[CONTROL], linestyle="--", linewidth=0.9)
+            numbers = dict(zip(methods, mine.to_numpy(dtype=float).tolist(), strict=True))
+            mean, low, high = numbers.get(CONTROL, [math.nan] * 3)
+            axes.axvspan(low, high, color="#dddddd", linewidth=0)
+            axes.axvline(mean, color=COLOURS[CONTROL], linestyle="--", linewidth=0.9)
             for row, method in enumerate(methods):
-                _interval(axes, *([value] for value in mine.loc[method]), [row], look[method])
+                mean, low, high = numbers[method]
+                _interval(axes, [mean], [low], [high], [row], look[method])
             _empty(axes, bool(mine["mean"].isna().all()))
             axes.set(xlim=(0, limit), ylim=(len(methods) - 0.5, -0.5))
             _method_rows(axes, methods)
-        figure.supxlabel(f"Mean absolute difference from the original (deg), mean and {_percent(study.level)} interval")
+        figure.supxlabel(f"Mean absolute difference from the original (deg), {_shown(rows, study.level)}")
         return figure
 
 
@@ -353,7 +356,7 @@ def heatmap(study: Study) -> Figure:
             image = _map(axes, part, mpl.colormaps["PuOr_r"], Normalize(-bound, bound), _signed)
         bar = figure.colorbar(image, ax=list(panels), extend=_beyond(values.to_numpy(dtype=float), bound), aspect=35)
         bar.set_label("Additional mean absolute difference,\nnet of the control (deg)")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         return figure
 
 
@@ -390,12 +393,13 @@ def _by_angle(study: Study, name: str, measures: Mapping[str, str]) -> Figure:
                     axes, mine["mean"], mine["low"], mine["high"], np.arange(len(JOINTS)) + shift, look[method], size=4
                 )
             axes.axvline(0, color="#444444", linewidth=0.8)
-            axes.set(xlabel=f"{label},\nmean and {_percent(study.level)} interval", ylim=(len(JOINTS) - 0.5, -0.5))
+            axes.set(xlabel=f"{label},\n{_shown(rows, study.level)}", ylim=(len(JOINTS) - 0.5, -0.5))
             axes.set_yticks(range(len(JOINTS)), [words(angle) for angle in JOINTS])
             _lines_between(axes, len(JOINTS))
             ends = chosen[["mean", "low", "high"]].to_numpy(dtype=float)
             if measure.endswith("_percent"):
-                axes.set_xlim(0, max(1.0, 1.06 * np.nanmax(ends, initial=0.0)))
+                # Room to the left of 0, so that marks at 0 are whole.
+                axes.set_xlim(np.array([-0.03, 1.06]) * max(1.0, float(np.nanmax(ends, initial=0.0))))
             else:
                 # No narrower than a hundredth either way: less is noise and must not fill the panel.
                 axes.set_xlim(1.1 * np.nanmin(ends, initial=-0.01), 1.1 * np.nanmax(ends, initial=0.01))
@@ -465,14 +469,21 @@ def equivalence(study: Study) -> Figure:
         for axes in panels[len(methods) :]:
             axes.set_visible(False)
         figure.supxlabel(
-            f"Additional bias, net of the control (deg), mean and {_percent(1 - 2 * study.alpha)} interval; "
+            f"Additional bias, net of the control (deg), {_shown(rows, 1 - 2 * study.alpha)}; "
             f"band: margin of ±{margin:g}°"
         )
         marks = [
-            Line2D([], [], color=_INK, linestyle="", markersize=5, label=f"{sign} {verdict}", **_VERDICT_MARKS[verdict])
+            Line2D(
+                [],
+                [],
+                color=_INK,
+                linestyle="",
+                markersize=5,
+                label=f"{sign} {_VERDICT_WORDS[verdict]}",
+                **_VERDICT_MARKS[verdict],
+            )
             for verdict, sign in VERDICTS.items()
         ]
-        marks[2].set_label(marks[2].get_label() + " → n that would decide")  # type: ignore[operator]
         figure.legend(handles=marks, loc="outside upper left", ncols=3)
         return figure
 
@@ -482,6 +493,12 @@ _VERDICT_MARKS: dict[str, dict[str, Any]] = {
     "equivalent": {"marker": "o"},
     "different": {"marker": "X"},
     "undecided": {"marker": "o", "markerfacecolor": "white"},
+}
+
+_VERDICT_WORDS = {
+    "equivalent": "equivalent",
+    "different": "different",
+    "undecided": "undecided → n that would decide",
 }
 
 
@@ -526,7 +543,7 @@ def agreement(study: Study) -> Figure:
         bar.set_ticklabels([f"{band}\n{bound}" for band, bound in zip(bands, bounds, strict=True)])
         bar.ax.tick_params(length=0)
         bar.set_label("Agreement with the original, ICC(2,1)")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         return figure
 
 
@@ -552,7 +569,9 @@ def _bland_altman(study: Study, name: str, angles: Sequence[str], row_mm: float)
         pairs = pairs[pairs["patient"]]
     pairs = pairs[pairs["original_deg"].notna() & pairs["method_deg"].notna()]
     table = study.agreement
-    limits = table[(table["condition"] == "all") & (table["signal"] == study.signal)].set_index(["method", "angle"])
+    limits = table[(table["condition"] == "all") & (table["signal"] == study.signal)]
+    numbers = limits[["bias_deg", "loa_low_deg", "loa_high_deg"]].to_numpy(dtype=float).tolist()
+    lines = dict(zip(zip(limits["method"], limits["angle"], strict=True), numbers, strict=True))
     with mpl.rc_context(_STYLE):
         if pairs.empty:
             return _nothing(name)
@@ -565,7 +584,7 @@ def _bland_altman(study: Study, name: str, angles: Sequence[str], row_mm: float)
             rows = groups.get(angle, pairs.iloc[:0])
             mean = ((rows["original_deg"] + rows["method_deg"]) / 2).to_numpy(dtype=float)
             difference = (rows["method_deg"] - rows["original_deg"]).to_numpy(dtype=float)
-            ends = limits.loc[limits.index.get_level_values("angle") == angle, ["loa_low_deg", "loa_high_deg"]]
+            ends = limits.loc[limits["angle"] == angle, ["loa_low_deg", "loa_high_deg"]]
             bound = max(
                 1.35 * float(np.nanmax(np.abs(ends.to_numpy(dtype=float)), initial=0.0)),
                 float(np.percentile(np.abs(difference), 99)) if len(difference) else 0.0,
@@ -575,9 +594,8 @@ def _bland_altman(study: Study, name: str, angles: Sequence[str], row_mm: float)
             for axes, method in zip(line, methods, strict=True):
                 mine = (rows["method"] == method).to_numpy(dtype=bool)
                 _pairs(axes, mean[mine], difference[mine], extent, look[method])
-                if (method, angle) in limits.index:
-                    row = limits.loc[(method, angle)]
-                    _limits(axes, *(float(row[c]) for c in ("bias_deg", "loa_low_deg", "loa_high_deg")))
+                if (method, angle) in lines:
+                    _limits(axes, *lines[method, angle])
                 # Room above for the numbers.
                 axes.set(xlim=extent[:2], ylim=(-bound, 1.45 * bound))
                 axes.tick_params(labelleft=method == methods[0])
@@ -618,7 +636,7 @@ def _pairs(
             difference[inside],
             linestyle="",
             marker=look.marker,
-            markersize=1.8,
+            markersize=1.8 if len(mean) > 200 else 3.0,
             markeredgewidth=0,
             color=look.colour,
             alpha=0.45,
@@ -717,7 +735,8 @@ def _cloud(axes: Axes, values: NDArray[np.float64], y: float, look: Look, span: 
             whiskerprops={"color": look.colour, "linewidth": 0.8},
             capprops={"linewidth": 0},
         )
-    _dots(axes, values, y + 0.24, 0.13, look, span)
+    boxed = len(values) >= MIN_BOX
+    _dots(axes, values, y + (0.24 if boxed else 0.0), 0.13, look, span)
 
 
 def _dots(
@@ -726,22 +745,27 @@ def _dots(
     """Draw a dot for each value around ``y``, scattered so that they can be told apart; those outside as arrows."""
     order = np.argsort(np.argsort(values, kind="stable"), kind="stable")
     # Neighbours land far apart, the same way each time: the golden ratio (Weyl's sequence).
-    scatter = y + spread * (2 * ((order * 0.6180339887498949) % 1) - 1) * (len(values) > 1)
+    scatter = spread * (2 * ((order * 0.6180339887498949) % 1) - 1) * float(len(values) > 1)
     many = len(values) > 100
+    if many:
+        # Wide where there are many, as in a sina plot (Sidiropoulos et al. 2018, J Comput Graph Stat 27:673-676).
+        counts, edges = np.histogram(values, bins=40, range=span)
+        scatter = scatter * (counts / counts.max(initial=1))[np.clip(np.digitize(values, edges) - 1, 0, 39)]
+    scatter = scatter + y
     inside = (values >= span[0]) & (values <= span[1])
     axes.plot(
         values[inside],
         scatter[inside],
         linestyle="",
         marker=look.marker,
-        markersize=1.6 if many else 2.8,
+        markersize=1.6 if many else 2.8 if len(values) >= MIN_BOX else 4.5,
         markeredgewidth=0,
         color=look.colour,
         alpha=0.35 if many else 0.8,
         rasterized=many,
         gid="videos",
     )
-    _arrows(axes, scatter, values < span[0], values > span[1], span, look)
+    _arrows(axes, np.asarray(scatter), values < span[0], values > span[1], span, look)
 
 
 def _arrows(
@@ -790,7 +814,7 @@ def keypoints(study: Study) -> Figure:
             return _nothing("keypoints")
         methods = _methods(table)
         seen = set(near["keypoint"]) | set(moved["keypoint"])
-        names = [name for name in ("body", *_HEAD_TO_FOOT) if name in seen]
+        names = [name for name in ("head", "body", *_HEAD_TO_FOOT) if name in seen]
         over_videos = [
             rows.groupby(["keypoint", "method"], as_index=False)["value"]
             .mean()
@@ -820,21 +844,20 @@ def keypoints(study: Study) -> Figure:
 def identities(study: Study) -> Figure:
     """Draw what became of the people: each video a dot, their mean as a number.
 
-    The first panel is the share of the patient's frames in which the method does not see the patient; the second the
-    changes of identity over everybody in the video; the others the share of frames in which the method sees fewer, or
-    more, people than the original.
+    Of the patient: the share of the original's frames in which the method does not see the patient, and of the frames
+    in both in which it exchanges left and right. Of everybody in the video: the changes of identity, and the share of
+    frames in which the method sees fewer, or more, people than the original.
     """
-    patients = study.identities[study.identities["patient"]] if len(study.identities) else study.identities
-    lost = patients.groupby(["video", "method"], sort=False)[["n_lost", "n_original"]].sum().reset_index()
+    patients = study.identities[study.identities["patient"]]
+    counts = ["n_lost", "n_original", "n_mirrored", "n_both"]
+    lost = patients.groupby(["video", "method"], sort=False)[counts].sum().reset_index()
     heads = study.headcounts
-    frames = heads["n_frames"].where(heads["n_frames"] > 0)
     panels = {
-        "Frames without the patient\n(% of the patient's)": lost.assign(
-            value=100 * lost["n_lost"] / lost["n_original"].where(lost["n_original"] > 0)
-        ),
+        "Patient not seen\n(% of frames)": _shares(lost, "n_lost", "n_original"),
+        "Left, right exchanged\n(% of frames)": _shares(lost, "n_mirrored", "n_both"),
         "Changes of identity\n(per video)": heads.assign(value=heads["n_switches"].astype(float)),
-        "Frames with fewer people\n(% of frames)": heads.assign(value=100 * heads["n_frames_fewer"] / frames),
-        "Frames with more people\n(% of frames)": heads.assign(value=100 * heads["n_frames_more"] / frames),
+        "Fewer people\n(% of frames)": _shares(heads, "n_frames_fewer", "n_frames"),
+        "More people\n(% of frames)": _shares(heads, "n_frames_more", "n_frames"),
     }
     methods = _methods(pd.concat([lost[["method"]], heads[["method"]]]))
     with mpl.rc_context(_STYLE):
@@ -864,6 +887,11 @@ def identities(study: Study) -> Figure:
             axes.set_yticks(range(len(methods)), [words(method) for method in methods])
             _lines_between(axes, len(methods))
         return figure
+
+
+def _shares(table: pd.DataFrame, part: str, whole: str) -> pd.DataFrame:
+    """Return the table with ``value``: one count in percent of another, NaN where that is 0."""
+    return table.assign(value=100.0 * table[part] / table[whole].where(table[whole] > 0))
 
 
 #: Every figure of a study, in the order in which to show them: name -> function.
@@ -1035,14 +1063,10 @@ def _joint_grid(figure: Figure, lead: float) -> dict[str, Axes]:
     """Return a panel for each joint: the two leading ones in a row ``lead`` times as high, five a row below."""
     others = [angle for angle in JOINTS if angle not in LEADING]
     # Two figures in one: a single grid with panels of two widths keeps the layout's solver busy for minutes.
-    above, below = figure.subfigures(2, 1, height_ratios=[lead, math.ceil(len(others) / 5)])
-    panels = dict(
-        zip(
-            [*LEADING, *others],
-            [*above.subplots(1, len(LEADING)), *below.subplots(math.ceil(len(others) / 5), 5).ravel()],
-            strict=True,
-        )
-    )
+    parts: Any = figure.subfigures(2, 1, height_ratios=[lead, math.ceil(len(others) / 5)])
+    above, below = parts
+    places = [*above.subplots(1, len(LEADING)), *below.subplots(math.ceil(len(others) / 5), 5).ravel()]
+    panels = dict(zip([*LEADING, *others], places, strict=True))
     for angle, axes in panels.items():
         axes.set_title(words(angle), fontweight="bold" if angle in LEADING else "normal")
     return panels
@@ -1110,12 +1134,14 @@ def _map(
     shown = numbers if written is None else written.to_numpy(dtype=float)
     axes.set_facecolor("#f0f0f0")
     image = axes.imshow(numbers, cmap=shades, norm=norm, aspect="auto", interpolation="nearest")
+    colours = image.to_rgba(np.ma.masked_invalid(numbers))
     for (row, column), value in np.ndenumerate(numbers):
         if math.isnan(value):
             axes.text(column, row, "–", ha="center", va="center", color=_EDGE, fontsize=_SMALL)
             continue
-        ink = "white" if _luminance(shades(norm(value))) < 0.3 else "black"
-        axes.text(column, row, text(shown[row, column]), ha="center", va="center", color=ink, fontsize=_SMALL)
+        # Above this luminance black stands out more from it than white (the same source: equal contrast).
+        ink = "black" if _luminance(colours[row, column]) > 0.179 else "white"
+        axes.text(column, row, text(float(shown[row, column])), ha="center", va="center", color=ink, fontsize=_SMALL)
     axes.set_xticks(range(values.shape[1]), [words(str(name)) for name in values.columns])
     axes.set_yticks(range(values.shape[0]), [words(str(name)) for name in values.index])
     axes.tick_params(length=0)
@@ -1148,12 +1174,14 @@ def _span(values: NDArray[np.float64], keep: Sequence[float] = ()) -> tuple[floa
 
     Far is more than three times as far from the median as the 2.5th or 97.5th percentile.
     """
-    if not len(values):
-        return (min(keep, default=0.0), max(keep, default=1.0))
-    middle, low, high = np.percentile(values, [50, 2.5, 97.5])
-    first = max(float(values.min()), middle - 3 * (middle - low)) if len(values) > 2 else float(values.min())
-    last = min(float(values.max()), middle + 3 * (high - middle)) if len(values) > 2 else float(values.max())
-    first, last = min(first, *keep, first), max(last, *keep, last)
+    ends = list(keep)
+    if len(values):
+        middle, low, high = np.percentile(values, [50, 2.5, 97.5])
+        ends += [
+            max(float(values.min()), float(middle - 3 * (middle - low))),
+            min(float(values.max()), float(middle + 3 * (high - middle))),
+        ]
+    first, last = min(ends, default=0.0), max(ends, default=0.0)
     room = 0.04 * (last - first) or 0.5
     return first - room, last + room
 
@@ -1177,5 +1205,6 @@ def _signed(value: float, decimals: int = 2) -> str:
     return (f"{rounded:+.{decimals}f}" if rounded else f"{rounded:.{decimals}f}").replace("-", "−")
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:g} %"
+def _shown(rows: pd.DataFrame, level: float) -> str:
+    """Return what is drawn: the mean, and its interval where there is one."""
+    return f"mean and {100 * level:g} % interval" if rows["low"].notna().any() else "mean"

@@ -13,7 +13,7 @@ from deidpose.stats import CONTROL
 #: Colours that stay apart for colour-blind readers (Okabe & Ito 2008, Color Universal Design).
 COLOURS: dict[str, str] = {
     "original": "#000000",
-    CONTROL: "#7a7a7a",
+    CONTROL: "#606060",  # lighter greys come too near to the green for those who lack green cones
     "blur": "#0072B2",
     "block": "#D55E00",
     "pixelate": "#009E73",
