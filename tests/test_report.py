@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deidpose import corrections, payload, report, tables
+from deidpose import corrections, models, payload, report, tables
 from deidpose.errors import UserError
 from made_study import METHODS, SETTINGS, audit, payload_script, screening, study
 from made_up import table
@@ -153,6 +153,36 @@ def test_no_method_is_recommended_if_the_choice_recommends_none(content: dict[st
     none = read(content, choice=content["choice"].assign(recommended=False), sentence="No method can be recommended.")
     assert "No method can be recommended" in none.text
     assert not any(f"Choose {method}" in none.text for method in METHODS)
+
+
+def test_a_method_that_costs_more_than_the_margin_is_said_to(content: dict[str, Any]) -> None:
+    dear = content["choice"].assign(mae_net_deg=11.19)
+    assert "Its added error, 11.2°, is beyond the margin of 2°." in read(content, choice=dear).text
+    cheap = content["choice"].assign(mae_net_deg=0.5)
+    assert "beyond the margin" not in read(content, choice=cheap).text
+
+
+def test_where_all_is_decided_nothing_is_said_of_too_few_data(content: dict[str, Any]) -> None:
+    decided = content["equivalence"].assign(verdict="equivalent")
+    assert "Too few data" not in read(content, equivalence=decided).text
+
+
+def test_an_angle_that_nobody_has_is_told_apart_from_one_that_is_undecided(content: dict[str, Any]) -> None:
+    tests = content["equivalence"].assign(verdict="undecided")
+    wrists = tests["angle"].str.endswith("wrist")
+    tests["n_units"] = tests["n_units"].mask(wrists, 0)
+    tests["n_needed"] = pd.array([7] * len(tests), dtype="Int64")
+    tests["n_needed"] = tests["n_needed"].mask(wrists)
+    text = read(content, equivalence=tests).text
+    assert "undecided at 10 of 10 joint angles. 2 more could not be measured." in text
+    assert "takes about 7 videos or subjects in all" in text
+
+
+def test_the_libraries_of_the_page_are_free_and_named_with_their_authors() -> None:
+    entries = models.load(Path(__file__).parent.parent / "config/page_libraries.yaml")
+    assert tuple(entries) == report.LIBRARIES
+    assert {entry["licence"] for entry in entries.values()} == {"MIT"}
+    assert all("Copyright" in entry["citation"] for entry in entries.values())
 
 
 def test_videos_and_files_are_counted_and_reasons_of_rejection_too(content: dict[str, Any]) -> None:

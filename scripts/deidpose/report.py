@@ -663,9 +663,11 @@ def _caution(choice: pd.DataFrame, equivalence: pd.DataFrame, signal: str, margi
     ]
     measured = tests[tests["n_units"] > 0]
     undecided = measured[measured["verdict"] == "undecided"]
+    cost = float(best["mae_net_deg"].iloc[0])
+    dear = f"Its added error, {number(cost, 1)}°, is beyond the margin of {margin}°. " if cost > float(margin) else ""
     if undecided.empty:
-        return ""
-    text = (
+        return dear.strip()
+    text = dear + (
         f"Too few data to be sure: for {method}, whether the added error stays within {margin}° is undecided at "
         f"{len(undecided)} of {len(measured)} joint angles."
     )
