@@ -197,7 +197,8 @@ function shown(column, described, value) {
 
 function unitOf(described) {
   const unit = { deg: "°", "0..1": "", "1/s": "1/s", "as measure": "" }[described.unit] ?? described.unit;
-  return described.heading.includes(`(${unit})`) ? "" : unit;
+  const said = described.heading.includes(`(${unit})`) || (unit === "frames" && /frames/i.test(described.heading));
+  return said ? "" : unit;
 }
 
 // -------------------------------------------------------------------------------------------------------------- terms
@@ -297,8 +298,10 @@ function nothing(text) {
 
 function drawTradeoff() {
   const points = STUDY.tradeoff.filter((point) => point.mae_net_deg !== null && point.share !== null);
-  // Where several have the same share they stand a little below one another, the cheapest on top.
-  const level = (point) => points.filter((one) => one.share === point.share && one.mae_net_deg < point.mae_net_deg).length;
+  // Where several have the same share and their bars would lie on one another, they stand a little below one another.
+  const span = (point) => [point.low ?? point.mae_net_deg, point.high ?? point.mae_net_deg];
+  const meet = (a, b) => a.share === b.share && span(a)[0] <= span(b)[1] && span(b)[0] <= span(a)[1];
+  const level = (point) => points.filter((one) => meet(one, point) && one.mae_net_deg < point.mae_net_deg).length;
   const height = (point) => point.share - 0.065 * level(point) * (1.1 - Math.min(...points.map((one) => one.share_low)));
   const traces = points.map((point) => ({
     x: [point.mae_net_deg], y: [height(point)], mode: "markers",
