@@ -1,4 +1,4 @@
-"""The study on one page, from its tables, the screening, the audits and what is shown of each video."""
+"""The study on one page, from its tables, the screening, the audits and what is to be shown of every video."""
 
 import json
 from pathlib import Path
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 NAMES = (
-    "choice", "summary", "equivalence", "agreement", "effects", "keypoint_effects", "identities", "headcounts",
-    "movements", "pairs",
+    "effects", "keypoint_effects", "identities", "headcounts", "movements", "pairs", "summary", "equivalence",
+    "agreement", "contrasts", "choice",
 )  # fmt: skip
 
 with job(snakemake.log[0]):
-    page = report.render(
+    page, beside = report.render(
         screening=corrections.leave_out(tables.read(snakemake.input.screening, "screening"), snakemake.params.excluded),
         **{name: tables.read(snakemake.input[name], name) for name in NAMES},
         audits=sanitizing.judge(
@@ -24,17 +24,16 @@ with job(snakemake.log[0]):
             [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.proofs],
         ),
         sentence=Path(snakemake.input.sentence).read_text("utf-8").strip(),
-        conditions=snakemake.params.conditions,
         methods=snakemake.params.methods,
+        payloads={Path(path).stem: Path(path) for path in snakemake.input.payloads},
         settings=snakemake.params.settings,
         provenance={"versions": provenance.versions(), "models": snakemake.params.models},
-        # Not read as text: the carriage returns inside them must stay.
+        # Not read as text, which would change the carriage returns inside them.
         libraries={
-            name: Path(path).read_bytes().decode()
+            name: Path(path).read_bytes().decode("utf-8")
             for name, path in zip(snakemake.params.libraries, snakemake.input.libraries, strict=True)
         },
-        payloads={Path(path).stem: Path(path) for path in snakemake.input.payloads},
+        conditions=snakemake.params.conditions,
     )
-    Path(snakemake.output.report).write_text(page.text, encoding="utf-8", errors="replace")
-    beside = sorted(path.name for path in page.beside.values())
+    Path(snakemake.output.report).write_text(page, encoding="utf-8", errors="replace", newline="\n")
     Path(snakemake.output.beside).write_text(json.dumps(beside) + "\n", encoding="utf-8")

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from deidpose.angles import JOINTS, SEGMENTS
 from deidpose.errors import UserError
-from deidpose.keypoints import KEYPOINTS, poses
+from deidpose.keypoints import poses
+from deidpose.matching import carry
+from deidpose.skeleton import KEYPOINTS
 
 #: A video is shown with at most so many frames: every second, third, ... frame of a longer one.
 MAX_FRAMES = 5000
@@ -63,8 +65,8 @@ def pack(header: Mapping[str, Any], arrays: Sequence[NDArray[Any]]) -> str:
     Returns
     -------
     str
-        Base64 of gzip of: the length of the header (4 bytes), the header as JSON with ``arrays`` (dtype, offset in bytes
-        from the end of the header, length), then the arrays, each beginning at a multiple of 8 bytes.
+        Base64 of gzip of: the length of the header (4 bytes), the header as JSON with ``arrays`` (dtype, offset in
+        bytes from the end of the header, length), then the arrays, each beginning at a multiple of 8 bytes.
     """
     described, parts, offset = [], [], 0
     for array in arrays:
@@ -92,9 +94,19 @@ def unpack(text: str) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     return header, arrays
 
 
+def thinned(table: pd.DataFrame, n_frames: int) -> pd.DataFrame:
+    """Return the rows of a table that a video of so many frames is shown with, as far as its length decides.
+
+    A long video's tables of all sources would not fit into memory together; thinned they do.
+    """
+    step = _first_step(n_frames)
+    return table if step == 1 else table[table["frame"] % step == 0]
+
+
 def script(
     video: str,
     facts: Mapping[str, Any],
+    timestamps: pd.DataFrame,
     keypoints: Mapping[str, pd.DataFrame],
     angles: Mapping[str, pd.DataFrame],
     matches: pd.DataFrame,
@@ -107,9 +119,11 @@ def script(
     video : str
         Id of the video.
     facts : mapping
-        Its row of the table ``screening``: ``width``, ``height`` (px), ``n_frames`` and ``fps`` (1/s) are used.
+        Its row of the table ``screening``: ``width`` and ``height`` (px) are used.
+    timestamps : DataFrame
+        The table of this name, with every frame.
     keypoints, angles : mapping
-        Source -> table, ``original`` first. The order is kept.
+        Source -> table, whole or `thinned`, ``original`` first. The order is kept.
     matches : DataFrame
         Who of every method is whom of the original.
     people : DataFrame
@@ -120,18 +134,19 @@ def script(
     str
         One statement of JavaScript. People whom only a method sees are in it with their skeletons, and are marked.
     """
-    n_frames = int(facts["n_frames"])
+    n_frames = len(timestamps)
+    keypoints = {source: thinned(table, n_frames) for source, table in keypoints.items()}
     n_poses = sum(len(table[["frame", "person"]].drop_duplicates()) for table in keypoints.values())
-    step = max(1, -(-n_frames // MAX_FRAMES), -(-n_poses // MAX_POSES))
-    kept = np.arange(0, n_frames, step)
+    step = _first_step(n_frames) * max(1, -(-n_poses // MAX_POSES))
+    times = timestamps.sort_values("frame")["time_s"].to_numpy(dtype=float)[::step]
     series = [
         one
         for source, table in keypoints.items()
-        for one in _series(source, table, angles[source], matches[matches["method"] == source], step, len(kept))
+        for one in _series(source, table, angles[source], matches[matches["method"] == source], step)
     ]
     pixels = _step([one.position for one in series], PIXELS)
     degrees = _step([one.degrees for one in series], DEGREES)
-    entries, arrays = [], [_times(keypoints, kept, float(facts["fps"]))]
+    entries, arrays = [], [times]
     for one in series:
         entries.append({"source": one.source, "person": one.person, "start": one.start, "n": len(one.position)})
         arrays.append(_deltas(np.moveaxis(one.position, 0, -1), pixels))
@@ -169,20 +184,25 @@ def data(text: str, video: str) -> str:
     return found[2]
 
 
+def _first_step(n_frames: int) -> int:
+    """Return the step from one kept frame to the next in a video of so many frames."""
+    return max(1, -(-n_frames // MAX_FRAMES))
+
+
 def _series(
-    source: str, keypoints: pd.DataFrame, angles: pd.DataFrame, sections: pd.DataFrame, step: int, n_kept: int
+    source: str, keypoints: pd.DataFrame, angles: pd.DataFrame, sections: pd.DataFrame, step: int
 ) -> list[Series]:
     """Return everyone of one source, under the numbers of the original."""
-    body = poses(keypoints[(keypoints["frame"] % step == 0) & (keypoints["frame"] < n_kept * step)])
-    angles = angles[(angles["frame"] % step == 0) & (angles["frame"] < n_kept * step)]
+    keypoints, angles = (table[table["frame"] % step == 0] for table in (keypoints, angles))
+    if source != "original":
+        keypoints, angles = _carried(keypoints, sections), carry(angles, sections)
+    body = poses(keypoints)
     angle = pd.Index(ANGLES).get_indexer(pd.Index(angles["angle"]))
-    person = _carried(source, body.frame, body.person, sections)
-    measured = _carried(source, angles["frame"].to_numpy(), angles["person"].to_numpy(), sections)
+    measured, at = angles["person"].to_numpy(), angles["frame"].to_numpy() // step
     values = angles[["degrees", "degrees_filtered"]].to_numpy(dtype=float)
-    at = angles["frame"].to_numpy() // step
     result = []
-    for number in sorted(np.unique(person), key=lambda one: (one < 0, abs(one))):
-        mine = person == number
+    for number in sorted(np.unique(body.person), key=lambda one: (one < 0, abs(one))):
+        mine = body.person == number
         index = body.frame[mine] // step
         start, end = int(index.min()), int(index.max()) + 1
         position = np.full((end - start, len(KEYPOINTS), 2), np.nan)
@@ -194,29 +214,13 @@ def _series(
     return result
 
 
-def _carried(
-    source: str, frame: NDArray[np.int64], person: NDArray[np.int64], sections: pd.DataFrame
-) -> NDArray[np.int64]:
-    """Return who people of a source are in the original; -1 - person for those who are nobody there."""
-    if source == "original":
-        return person
-    carried = -1 - person
-    for section in sections.itertuples():
-        inside = (person == section.method_person) & (frame >= section.first_frame) & (frame <= section.last_frame)
-        carried[inside] = section.person
-    return carried
-
-
-def _times(keypoints: Mapping[str, pd.DataFrame], kept: NDArray[np.int64], fps: float) -> NDArray[np.float64]:
-    """Return the time of each kept frame in s; where nobody is seen it is taken from the frames around."""
-    known = pd.concat([table[["frame", "time_s"]].drop_duplicates("frame") for table in keypoints.values()])
-    known = known.drop_duplicates("frame").sort_values("frame")
-    frame, time = known["frame"].to_numpy(dtype=float), known["time_s"].to_numpy(dtype=float)
-    if not len(frame):
-        return kept / fps
-    times = np.interp(kept, frame, time)
-    times = np.where(kept < frame[0], time[0] + (kept - frame[0]) / fps, times)
-    return np.where(kept > frame[-1], time[-1] + (kept - frame[-1]) / fps, times)
+def _carried(keypoints: pd.DataFrame, sections: pd.DataFrame) -> pd.DataFrame:
+    """Return the keypoints of a method under the numbers of the original; -1 - person of those who are nobody there."""
+    row = "row"
+    known = carry(keypoints.assign(**{row: np.arange(len(keypoints))}), sections)
+    person = -1 - keypoints["person"].to_numpy()
+    person[known[row].to_numpy()] = known["person"].to_numpy()
+    return keypoints.assign(person=person)
 
 
 def _step(values: Sequence[NDArray[np.float64]], step: float) -> float:

@@ -24,7 +24,7 @@ from deidpose import corrections, payload, style, tables
 from deidpose.angles import JOINTS, SEGMENTS
 from deidpose.errors import UserError
 from deidpose.skeleton import LIMBS
-from deidpose.stats import CONTROL
+from deidpose.stats import CONTROL, JOINT_MEAN
 
 VERDICTS = ("pass", "review", "fail")
 
@@ -49,7 +49,7 @@ _DECIMALS = 3
 _MISSING = -(2**31)
 
 #: Columns of the screening that identify nobody.
-_SHOWN_OF_SCREENING = (
+SHOWN_OF_SCREENING = (
     "video", "status", "reason", "width", "height", "fps", "n_frames", "duration_s", "codec",
 )  # fmt: skip
 
@@ -136,6 +136,15 @@ _AUDIT: dict[str, tuple[str, str]] = {
     "n_residual_inside": ("", "faces that CenterFace still sees in the masks of the delivered file"),
 }
 
+#: Measures of the summary that are a column of no table.
+_MEASURES: dict[str, tuple[str, str, str]] = {
+    "mirrored_percent": (
+        "Left and right exchanged (%)",
+        "%",
+        "share of the frames in both in which the method exchanges left and right",
+    ),
+}
+
 _VIDEOS: dict[str, tuple[str, str]] = {
     "video": ("", "pseudonymous id of the video"),
     "condition": ("", "condition of the table of videos"),
@@ -148,6 +157,7 @@ _VIDEOS: dict[str, tuple[str, str]] = {
 #: Table -> (heading, what a row is). In the order of the list.
 _TABLES: dict[str, tuple[str, str]] = {
     "choice": ("Choice of method", "One row for each method, the best first."),
+    "contrasts": ("Methods compared", "What one method costs more than another, mean over joint angles."),
     "summary": ("Summary", "Means over videos (or subjects), by method, condition, angle and measure."),
     "equivalence": ("Equivalence", "The two one-sided tests, by method, condition, angle and measure."),
     "agreement": ("Agreement", "Limits of agreement and ICC, by method, condition and angle."),
@@ -165,16 +175,17 @@ _EXPORT = re.compile(r"export\s*\{([^}]*)\}\s*;?")
 
 
 class Page(NamedTuple):
-    """The report: its text, and the files that belong in `FOLDER` beside it, by their path from the page."""
+    """The report: its text, and the names of the payloads that belong in `FOLDER` beside it, as they are called."""
 
     text: str
-    beside: dict[str, Path]
+    beside: list[str]
 
 
 def render(
     *,
     screening: pd.DataFrame,
     choice: pd.DataFrame,
+    contrasts: pd.DataFrame,
     summary: pd.DataFrame,
     equivalence: pd.DataFrame,
     agreement: pd.DataFrame,
@@ -197,9 +208,11 @@ def render(
 
     Parameters
     ----------
-    screening, choice, summary, equivalence, agreement, effects, keypoint_effects, identities, headcounts, movements, pairs
-        DataFrame, the tables of these names. Of the screening, only what does not identify is shown. Videos that a
+    screening, choice, contrasts, summary, equivalence, agreement : DataFrame
+        The tables of these names. Of the screening, only what does not identify is shown. Videos that a
         reviewer has left out are marked by `corrections.leave_out`.
+    effects, keypoint_effects, identities, headcounts, movements, pairs : DataFrame
+        The tables of these names, of all videos.
     audits : sequence of mappings
         The audit of each video and method, after `sanitizing.judge`.
     methods : sequence of str
@@ -207,8 +220,8 @@ def render(
     settings : mapping
         The settings of the run, nested, without paths.
     provenance : mapping
-        ``versions``: package -> version; ``models``: name -> sha256, licence and whatever else is known, of networks and
-        of `LIBRARIES`.
+        ``versions``: package -> version; ``models``: name -> sha256, licence and whatever else is known, of networks
+        and of `LIBRARIES`.
     libraries : mapping
         Name, as in `LIBRARIES`, -> text of the file.
     payloads : mapping
@@ -239,6 +252,7 @@ def render(
     accepted = screening[screening["status"] == "accepted"]
     everything = {
         "choice": choice,
+        "contrasts": contrasts,
         "summary": summary,
         "equivalence": equivalence,
         "agreement": agreement,
@@ -249,7 +263,7 @@ def render(
         "movements": movements,
         "pairs": _thinned(_of_the_people(pairs, settings)),
         "audits": _audit_table(audits, withhold),
-        "screening": screening[list(_SHOWN_OF_SCREENING)],
+        "screening": screening[list(SHOWN_OF_SCREENING)],
     }
     totals = {name: len(table) for name, table in everything.items()} | {"pairs": len(pairs)}
     shown = {name: _most_important(table, signal) for name, table in everything.items()}
@@ -260,12 +274,14 @@ def render(
     packed["points"] = _pack_table(_points(_of_the_people(effects, settings)))
     embedded, beside = _embedded(payloads, float(settings.get("report", {}).get("max_embedded_mb", 0)))
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    study = {
+    study: dict[str, Any] = {
         "methods": list(methods),
         "control": CONTROL,
         "looks": {name: _look(look) for name, look in style.looks(["original", *methods, CONTROL]).items()},
         "verdicts": style.VERDICTS,
-        "words": {name: style.words(name) for name in (*JOINTS, *SEGMENTS, *methods, CONTROL, "original", "body")},
+        "words": {name: style.words(name) for name in (*JOINTS, *SEGMENTS, *methods, CONTROL, "original", "body")}
+        | {JOINT_MEAN: "Mean over joints"},
+        "mean": JOINT_MEAN,
         "joints": list(JOINTS),
         "segments": list(SEGMENTS),
         "limbs": [list(limb) for limb in LIMBS],
@@ -279,13 +295,17 @@ def render(
                 "heading": _TABLES[name][0],
                 "row": _TABLES[name][1],
                 "total": totals[name],
-                "columns": _described(name, list(shown[name])),
+                "columns": _described(name, map(str, shown[name])),
             }
             for name in _TABLES
         }
         | {"videos": {"heading": "Videos", "row": "", "total": len(accepted), "columns": _described_videos(methods)}},
+        "measures": [
+            {"name": name, "heading": heading, "unit": unit, "text": text}
+            for name, (heading, unit, text) in _MEASURES.items()
+        ],
         "tradeoff": _tradeoff(choice),
-        "beside": {video: name for name, video in sorted((name, Path(name).stem) for name in beside)},
+        "beside": {Path(name).stem: f"{FOLDER}/{name}" for name in beside},
     }
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -295,6 +315,8 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "count": count, "percent": percent, "words": style.words}
+    margin = number(study["margin"], 1).removesuffix(".0")
+    lead, rest = _parts(sentence, choice)
     text = environment.get_template("report.html.j2").render(
         style=markupsafe.Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=markupsafe.Markup(script),
@@ -307,7 +329,9 @@ def render(
             name: _compressed(_classic(libraries[name]) if name in _MODULES else libraries[name]) for name in LIBRARIES
         },
         sentence=sentence,
-        caution=_caution(choice, equivalence, signal),
+        lead=lead,
+        rest=rest,
+        caution=_caution(choice, equivalence, signal, margin),
         choice=_records(choice.sort_values("rank")),
         marks=study["looks"],
         flow=_flow(screening, audits, withhold),
@@ -315,7 +339,7 @@ def render(
         withhold=withhold,
         rejected=_records(screening[screening["status"] != "accepted"].sort_values("video")),
         level=f"{100 * study['level']:g} %",
-        margin=number(study["margin"], 1).removesuffix(".0"),
+        margin=margin,
         signal=signal,
         tables=_TABLES,
         definition=_definition,
@@ -368,7 +392,8 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     share, square = successes / n, _Z * _Z
     middle = (share + square / (2 * n)) / (1 + square / n)
     half = _Z * math.sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Exact at the ends, which rounding would miss by a hair.
+    return middle - half if successes else 0.0, middle + half if successes < n else 1.0
 
 
 def definitions() -> list[tuple[tuple[str, str], list[tuple[str, str, str, str]]]]:
@@ -393,8 +418,8 @@ def _described(table: str, columns: Iterable[str] | None = None) -> list[dict[st
     else:
         known = {name: (column.unit, column.description) for name, column in tables.TABLES[table].items()}
     if table == "screening":
-        known = {name: known[name] for name in _SHOWN_OF_SCREENING}
-    return [_column(name, *known[name]) for name in (columns or known)]
+        known = {name: known[name] for name in SHOWN_OF_SCREENING}
+    return [_column(name, *known[name]) for name in (known if columns is None else columns)]
 
 
 def _described_videos(methods: Sequence[str]) -> list[dict[str, str]]:
@@ -475,14 +500,14 @@ def _look(look: style.Look) -> dict[str, Any]:
     return {"colour": look.colour, "symbol": symbol, "sign": sign, "dash": dashes or "solid"}
 
 
-def _embedded(payloads: Mapping[str, str | Path], most_mb: float) -> tuple[dict[str, str], dict[str, Path]]:
-    """Return the data of the videos that go into the page, or else the files that go beside it."""
+def _embedded(payloads: Mapping[str, str | Path], most_mb: float) -> tuple[dict[str, str], list[str]]:
+    """Return the data of the videos that go into the page, or else the names of the files that go beside it."""
     paths = {video: Path(payloads[video]) for video in sorted(payloads)}
     if sum(path.stat().st_size for path in paths.values()) > most_mb * 1e6:
         for video, path in paths.items():
             payload.data(path.read_text("ascii"), video)
-        return {}, {f"{FOLDER}/{video}.js": path for video, path in paths.items()}
-    return {video: payload.data(path.read_text("ascii"), video) for video, path in paths.items()}, {}
+        return {}, [f"{video}.js" for video in paths]
+    return {video: payload.data(path.read_text("ascii"), video) for video, path in paths.items()}, []
 
 
 def _pack_table(table: pd.DataFrame) -> str:
@@ -548,7 +573,7 @@ def _thinned(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _points(effects: pd.DataFrame) -> pd.DataFrame:
-    """Return the differences of each video, method, angle and signal: the mean over people, weighted by their frames."""
+    """Return the differences of each video, method, angle and signal: mean over people, weighted by their frames."""
     measures = ["bias_deg", "bias_net_deg", "mae_deg", "mae_net_deg"]
     keys = ["video", "method", "angle", "signal"]
     table = effects[effects["n_both"] > 0]
@@ -614,28 +639,44 @@ def _tradeoff(choice: pd.DataFrame) -> list[dict[str, Any]]:
     return points
 
 
-def _caution(choice: pd.DataFrame, equivalence: pd.DataFrame, signal: str) -> str:
+def _parts(sentence: str, choice: pd.DataFrame) -> tuple[str, str]:
+    """Return the first sentence and the others, without a beginning that says only what the heading says."""
+    best = choice[choice["recommended"].astype(bool)]
+    text = sentence.removeprefix(f"Use {best['method'].iloc[0]}. ") if len(best) else sentence
+    first, point, rest = text.partition(". ")
+    return first + point.strip(), rest
+
+
+def _caution(choice: pd.DataFrame, equivalence: pd.DataFrame, signal: str, margin: str) -> str:
     """Return what keeps the choice from being sure, in a sentence or two; nothing if all is decided."""
     best = choice[choice["recommended"].astype(bool)]
     if best.empty:
         return ""
-    method, n_undecided = str(best["method"].iloc[0]), int(best["n_undecided"].iloc[0])
-    n_angles = n_undecided + int(best["n_equivalent"].iloc[0]) + int(best["n_different"].iloc[0])
-    if not n_undecided:
-        return ""
+    method = str(best["method"].iloc[0])
     tests = equivalence[
         (equivalence["method"] == method)
         & (equivalence["condition"] == "all")
         & (equivalence["signal"] == signal)
         & (equivalence["basis"] == "net")
+        & (equivalence["measure"] == "mae_deg")
         & equivalence["angle"].isin(list(JOINTS))
-        & (equivalence["verdict"] == "undecided")
     ]
-    needed = tests["n_needed"].dropna()
-    text = f"Too few data to be sure: for {method}, {n_undecided} of {n_angles} joint angles are undecided."
+    measured = tests[tests["n_units"] > 0]
+    undecided = measured[measured["verdict"] == "undecided"]
+    cost = float(best["mae_net_deg"].iloc[0])
+    dear = f"Its added error, {number(cost, 1)}°, is beyond the margin of {margin}°. " if cost > float(margin) else ""
+    if undecided.empty:
+        return dear.strip()
+    text = dear + (
+        f"Too few data to be sure: for {method}, whether the added error stays within {margin}° is undecided at "
+        f"{len(undecided)} of {len(measured)} joint angles."
+    )
+    if len(measured) < len(tests):
+        text += f" {len(tests) - len(measured)} more could not be measured."
+    needed = undecided["n_needed"].dropna()
     if needed.empty:
         return text
-    return f"{text} To decide half of them takes about {count(float(needed.median()))} videos in all."
+    return f"{text} Deciding half of them takes about {count(float(needed.median()))} videos or subjects in all."
 
 
 def _flow(screening: pd.DataFrame, audits: Sequence[Mapping[str, Any]], withhold: Sequence[str]) -> dict[str, Any]:

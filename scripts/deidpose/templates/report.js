@@ -6,7 +6,7 @@ const STUDY = JSON.parse(byId("study").textContent);
 const MISSING_WHOLE = -(2 ** 31); // of whole numbers in a table
 const MISSING_SHORT = -(2 ** 15); // of positions and angles
 const ALL = "all"; // condition of every video together
-const view = { angle: STUDY.joints[0], method: STUDY.methods[0], condition: ALL, signal: STUDY.signal, basis: "net" };
+const view = { angle: STUDY.joints[0], method: STUDY.tradeoff[0]?.method ?? STUDY.methods[0], condition: ALL, signal: STUDY.signal, basis: "net" };
 
 function byId(id) {
   return document.getElementById(id);
@@ -192,12 +192,13 @@ function shown(column, described, value) {
   if (described.name.startsWith("p_") && described.unit === "0..1") return pValue(value);
   if (described.unit === "0..1" || described.unit === "torso length" || described.name.startsWith("icc")) return number(value, 3);
   if (column.isWhole) return whole(value);
-  return number(value, described.unit === "%" ? 1 : described.unit === "" || described.unit === "s" ? 3 : 2);
+  return number(value, described.unit === "%" ? 1 : described.unit === "" ? 3 : 2);
 }
 
 function unitOf(described) {
   const unit = { deg: "°", "0..1": "", "1/s": "1/s", "as measure": "" }[described.unit] ?? described.unit;
-  return described.heading.includes(`(${unit})`) ? "" : unit;
+  const said = described.heading.includes(`(${unit})`) || (unit === "frames" && /frames/i.test(described.heading));
+  return said ? "" : unit;
 }
 
 // -------------------------------------------------------------------------------------------------------------- terms
@@ -236,7 +237,7 @@ function described(tableName, column) {
 /** A heading of a table with its definition at hand. */
 function heading(described_, extra = "") {
   const unit = unitOf(described_);
-  return make("span", { "data-text": described_.text, className: "term" }, described_.heading + (unit ? ` (${unit})` : "") + extra);
+  return make("span", { "data-text": described_.text, className: "term", tabIndex: 0 }, described_.heading + (unit ? ` (${unit})` : "") + extra);
 }
 
 // ------------------------------------------------------------------------------------------------------------- charts
@@ -297,27 +298,37 @@ function nothing(text) {
 
 function drawTradeoff() {
   const points = STUDY.tradeoff.filter((point) => point.mae_net_deg !== null && point.share !== null);
+  // Where several have the same share and their bars would lie on one another, they stand a little below one another.
+  const span = (point) => [point.low ?? point.mae_net_deg, point.high ?? point.mae_net_deg];
+  const meet = (a, b) => a.share === b.share && span(a)[0] <= span(b)[1] && span(b)[0] <= span(a)[1];
+  const level = (point) => points.filter((one) => meet(one, point) && one.mae_net_deg < point.mae_net_deg).length;
+  const height = (point) => point.share - 0.065 * level(point) * (1.1 - Math.min(...points.map((one) => one.share_low)));
   const traces = points.map((point) => ({
-    x: [point.mae_net_deg], y: [point.share], mode: "markers+text", text: [words(point.method)],
-    textposition: "bottom right", textfont: { size: 13, color: colourOf(point.method) },
+    x: [point.mae_net_deg], y: [height(point)], mode: "markers",
     marker: { symbol: STUDY.looks[point.method].symbol, size: point.recommended ? 15 : 11, color: colourOf(point.method) },
     error_x: {
       type: "data", symmetric: false, array: [(point.high ?? point.mae_net_deg) - point.mae_net_deg],
       arrayminus: [point.mae_net_deg - (point.low ?? point.mae_net_deg)], color: colourOf(point.method), thickness: 1.5, width: 4,
     },
     error_y: {
-      type: "data", symmetric: false, array: [point.share_high - point.share], arrayminus: [point.share - point.share_low],
+      type: "data", symmetric: false, array: [Math.max(0, point.share_high - height(point))], arrayminus: [height(point) - point.share_low],
       color: colourOf(point.method), thickness: 1.5, width: 4,
     },
     hovertemplate: `<b>${words(point.method)}</b><br>added error ${number(point.mae_net_deg, 2, true)}° (${number(point.low, 2, true)} to ` +
       `${number(point.high, 2, true)})<br>${point.n_pass} of ${point.n_videos} files passed<extra></extra>`,
   })); // prettier-ignore
+  // Each name stands at the end of its bar, where no other bar is.
+  const names = {
+    x: points.map((point) => point.high ?? point.mae_net_deg), y: points.map(height), mode: "text", hoverinfo: "skip",
+    text: points.map((point) => `  ${words(point.method)}`), textposition: "middle right",
+    textfont: { size: 13, color: points.map((point) => colourOf(point.method)) },
+  }; // prettier-ignore
   const lowest = Math.min(1, ...points.map((point) => point.share_low));
   const [least, most] = [Math.min(0, ...points.map((point) => point.low ?? point.mae_net_deg)),
     Math.max(STUDY.margin, ...points.map((point) => point.high ?? point.mae_net_deg))]; // prettier-ignore
   const pad = (most - least) * 0.1;
-  return plot("chart-tradeoff", traces, {
-    xaxis: axis({ title: "Added error, net of the control (°)", zeroline: true, range: [least - pad, most + 2.2 * pad] }),
+  return plot("chart-tradeoff", [...traces, names], {
+    xaxis: axis({ title: "Added error, net of the control (°)", zeroline: true, range: [least - 1.2 * pad, most + 3 * pad] }),
     yaxis: axis({ title: "Files that passed the audit", tickformat: ".0%", range: [Math.max(-0.02, lowest - 0.08), 1.11], dtick: 0.2, tick0: 0 }),
     shapes: [marginBand("x")],
     margin: { l: 60, r: 15, t: 10, b: 45 },
@@ -347,7 +358,11 @@ async function drawMethods() {
   let basis = view.basis;
   let rows = where(data, { ...wanted, basis });
   if (!rows.length) rows = where(data, { ...wanted, basis: (basis = basis === "net" ? "raw" : "net") });
-  const angles = shownAngles();
+  const withMean = byId("angles").value !== "segments" && rows.some((row) => data.columns.angle.get(row) === STUDY.mean);
+  const measured = new Set(rows.filter((row) => !Number.isNaN(data.columns.mean.get(row))).map((row) => data.columns.angle.get(row)));
+  const listed = withMean ? [STUDY.mean, ...shownAngles()] : shownAngles();
+  const angles = measured.size ? listed.filter((angle) => measured.has(angle)) : listed;
+  const without = listed.filter((angle) => !angles.includes(angle));
   const facts = described("effects", measure) ?? { heading: measure, unit: "", text: "" };
   const records = rows.map((row) => record(data, row));
   const traces = methods.map((method, index) => {
@@ -368,7 +383,8 @@ async function drawMethods() {
   const unit = unitOf(facts);
   const meaning = facts.text.toLowerCase().startsWith(facts.heading.toLowerCase()) ? "" : `: ${facts.text}`;
   note("note-methods", `${facts.heading}${meaning}${unit ? ` (${unit})` : ""}. Mean over videos or subjects, ${basis === "net" ? "net of the control" : "raw"}, ` +
-    `${view.signal}, with its ${100 * STUDY.level} % bootstrap interval.${basis === view.basis ? "" : ` It is not formed ${view.basis}.`}`); // prettier-ignore
+    `${view.signal}, with its ${100 * STUDY.level} % bootstrap interval.${basis === view.basis ? "" : ` It is not formed ${view.basis}.`}` +
+    (without.length ? ` Not measured: ${without.map((angle) => words(angle).toLowerCase()).join(", ")}.` : "")); // prettier-ignore
   const height = Math.max(360, angles.length * 34 + 80);
   byId("chart-methods").style.height = `${height}px`;
   return plot("chart-methods", traces, {
@@ -386,8 +402,8 @@ async function drawBody() {
   const measures = [...new Set(rows.map((row) => row.measure))];
   const methods = [...STUDY.methods, STUDY.control];
   const body = measures.map((measure) => {
-    const facts = ["keypoint_effects", "identities", "headcounts", "effects"].map((name) => described(name, measure)).find(Boolean) ?? {
-      heading: measure, unit: "", text: measure };
+    const facts = ["keypoint_effects", "identities", "headcounts", "effects"].map((name) => described(name, measure)).find(Boolean) ??
+      STUDY.measures.find((one) => one.name === measure) ?? { heading: measure, unit: "", text: measure };
     const has = (basis) => rows.some((row) => row.measure === measure && row.basis === basis);
     const basis = has(view.basis) ? view.basis : has("raw") ? "raw" : "net";
     const cells = methods.map((method) => {
@@ -397,14 +413,14 @@ async function drawBody() {
     });
     return make("tr", {}, make("th", { scope: "row" }, heading(facts, basis === "net" ? ", net" : "")), ...cells);
   }); // prettier-ignore
-  if (!measures.includes("n_switches")) body.push(...(await peopleRows(methods)));
+  body.push(...(await peopleRows(methods, measures)));
   const head = make("tr", {}, make("th", { scope: "col" }, "Whole person"),
     ...methods.map((method) => make("th", { scope: "col", className: "number" }, words(method)))); // prettier-ignore
   byId("body").replaceChildren(...(body.length ? [make("table", {}, make("thead", {}, head), make("tbody", {}, ...body))] : []));
 }
 
 /** What became of identities and of the number of people, over the videos of the condition. */
-async function peopleRows(methods) {
+async function peopleRows(methods, known) {
   const data = await table("headcounts");
   if (!data.rows) return [];
   const inCondition = (row) => view.condition === ALL || STUDY.conditions[data.columns.video.get(row)] === view.condition;
@@ -415,7 +431,7 @@ async function peopleRows(methods) {
     ["n_frames_fewer", "Frames with fewer people (%)", (rows) => number((100 * sum(rows, "n_frames_fewer")) / sum(rows, "n_frames"), 1)],
     ["n_frames_more", "Frames with more people (%)", (rows) => number((100 * sum(rows, "n_frames_more")) / sum(rows, "n_frames"), 1)],
   ];
-  return kinds.map(([name, title, text]) => make("tr", {}, make("th", { scope: "row" }, heading({ ...described("headcounts", name), heading: title, unit: "" })),
+  return kinds.filter(([name]) => !known.includes(name)).map(([name, title, text]) => make("tr", {}, make("th", { scope: "row" }, heading({ ...described("headcounts", name), heading: title, unit: "" })),
     ...methods.map((method) => make("td", { className: "number" }, text(rowsOf[method]))))); // prettier-ignore
 }
 
@@ -423,7 +439,7 @@ async function drawAgreement() {
   const data = await table("agreement");
   const rows = where(data, { condition: view.condition, signal: view.signal }).map((row) => record(data, row));
   const methods = [...STUDY.methods, STUDY.control];
-  const angles = shownAngles().filter((angle) => rows.some((row) => row.angle === angle));
+  const angles = shownAngles().filter((angle) => rows.some((row) => row.angle === angle && !Number.isNaN(row.icc_2_1)));
   const of = (angle, method) => rows.find((row) => row.angle === angle && row.method === method)?.icc_2_1 ?? NaN;
   const z = angles.map((angle) => methods.map((method) => of(angle, method)));
   const element = byId("chart-agreement");
@@ -492,7 +508,7 @@ function drawVerdicts(rows) {
   const head = make("tr", {}, make("th", { scope: "col" }, "Angle"), make("th", { scope: "col" }, heading(described("equivalence", "verdict"))),
     ...columns.map((name) => make("th", { scope: "col", className: "number" }, heading(described("equivalence", name))))); // prettier-ignore
   const body = rows.map((row) => make("tr", {}, make("th", { scope: "row" }, words(row.angle)),
-    make("td", { className: row.verdict }, `${STUDY.verdicts[row.verdict] ?? ""} ${row.verdict}`),
+    row.n_units ? make("td", { className: row.verdict }, `${STUDY.verdicts[row.verdict] ?? ""} ${row.verdict}`) : make("td", { className: "muted" }, "not measured"),
     ...columns.map((name) => make("td", { className: "number" }, cell(row, name))))); // prettier-ignore
   byId("verdicts").replaceChildren(
     make("h3", {}, `Equivalence of ${view.method}, ${byId("tested").selectedOptions[0].text}, ${view.basis}, ${view.signal}`),
@@ -516,18 +532,26 @@ async function drawBland() {
   const marks = lines ? [["bias", lines.bias_deg, "solid"], ["lower limit", lines.loa_low_deg, "dash"], ["upper limit", lines.loa_high_deg, "dash"]]
     .filter(([, value]) => !Number.isNaN(value)) : []; // prettier-ignore
   const differences = original.map((value, at) => method[at] - value);
-  const reach = 1.12 * Math.max(0.5, ...marks.map(([, value]) => Math.abs(value)), ...differences.map(Math.abs));
+  const means = original.map((value, at) => (value + method[at]) / 2);
+  // A few errors far out would hide all the others: they are beyond the axis, counted, and a double click shows them.
+  const far = 2 * Math.max(0.5, ...marks.map(([, value]) => Math.abs(value)));
+  const near = differences.map((value, at) => (marks.length === 0 || Math.abs(value) <= far ? at : -1)).filter((at) => at >= 0);
+  const reach = 1.12 * Math.max(far / 2, ...near.map((at) => Math.abs(differences[at])));
+  const xs = near.map((at) => means[at]);
+  const across = xs.length ? [Math.min(...xs), Math.max(...xs)] : [0, 1];
+  const edge = 0.05 * (across[1] - across[0]) + 0.5;
+  if (near.length < rows.length) byId("note-bland").append(` ${whole(rows.length - near.length)} points lie beyond the axis; a double click shows them.`);
   const element = byId("chart-bland");
   await plot("chart-bland", [{
-    x: original.map((value, at) => (value + method[at]) / 2), y: differences, mode: "markers",
+    x: means, y: differences, mode: "markers",
     marker: { size: 4.5, opacity: 0.4, color: colourOf(view.method), symbol: STUDY.looks[view.method].symbol },
     text: rows.map((row) => `${pairs.columns.video.get(row)}, frame ${pairs.columns.frame.get(row)}`),
     hovertemplate: "%{text}<br>mean %{x:.1f}°, difference %{y:.2f}°<extra></extra>",
   }], {
-    xaxis: axis({ title: "Mean of original and method (°)", zeroline: false }), yaxis: axis({ title: "Method − original (°)", zeroline: true, range: [-reach, reach] }),
+    xaxis: axis({ title: "Mean of original and method (°)", zeroline: false, range: [across[0] - edge, across[1] + edge] }), yaxis: axis({ title: "Method − original (°)", zeroline: true, range: [-reach, reach] }),
     shapes: marks.map(([, value, dash]) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: value, y1: value, line: { color: cssColour("--text"), width: 1.3, dash } })),
     annotations: rows.length || lines ? marks.map(([name, value]) => ({ xref: "paper", x: 1, xanchor: "right", y: value, yanchor: "bottom", showarrow: false,
-      text: `${name} ${number(value, 1, true)}°`, font: { size: 11, color: muted } })) : nothing("Nothing was measured."),
+      text: `${name} ${number(value, 1, true)}°`, font: { size: 11, color: muted } })) : nothing(pairs.rows ? "No single frames are kept of this." : "Nothing was measured."),
     margin: { l: 55, r: 15, t: 10, b: 45 },
   }); // prettier-ignore
   onPlot(element, "plotly_click", (event) => {
@@ -677,7 +701,7 @@ async function dataTable(element, name, { filters = () => [], onDraw = () => {},
   };
   const text = DataTable.render.text();
   state.api = new DataTable(html, {
-    serverSide: true, ajax: ask, pageLength: length, lengthMenu: [10, 25, 50, 100], order: [], autoWidth: false, searchDelay: 150,
+    serverSide: true, ajax: ask, pageLength: length, lengthMenu: [10, 25, 50, 100], order: [], autoWidth: false, searchDelay: 1,
     layout: { topStart: "search", topEnd: "pageLength", bottomStart: "info", bottomEnd: "paging" },
     language: { info: "_START_ to _END_ of _TOTAL_ rows", infoFiltered: "(of _MAX_)", infoEmpty: "no rows", emptyTable: "No rows.", zeroRecords: "No rows.",
       search: "Search", lengthMenu: "_MENU_ rows a page" },
@@ -786,7 +810,8 @@ async function packedVideo(id) {
   const inside = document.querySelector(`script[data-video="${CSS.escape(id)}"]`);
   if (inside) return inside.textContent;
   if (!(id in STUDY.beside)) throw new Error(`there are no skeletons of video ${id}`);
-  await loadScript(STUDY.beside[id]);
+  // In the release they are beside the page; where the workflow makes the page, with the other data of videos.
+  await loadScript(STUDY.beside[id]).catch((error) => loadScript(`videos/${id}.js`).catch(() => Promise.reject(error)));
   const text = awaited[id];
   delete awaited[id];
   return text;
