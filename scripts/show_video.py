@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     video, sources = snakemake.wildcards.video, snakemake.params.sources
-    keypoints, angles = (
-        {source: tables.read(path, name) for source, path in zip(sources, paths, strict=True)}
-        for name, paths in (("keypoints", snakemake.input.keypoints), ("angles", snakemake.input.angles))
-    )
+    facts = resources.read_screening(snakemake.input.screening)[video]
+    n_frames = int(facts["n_frames"])
     matches = tables.read(snakemake.input.matches, "matches")
     people = tables.read(snakemake.input.people, "people")
-    facts = resources.read_screening(snakemake.input.screening)[video]
-    Path(snakemake.output.payload).write_text(
-        payload.script(video, facts, keypoints, angles, matches, people), encoding="ascii"
+    keypoints, angles, patient = {}, {}, {}
+    for source, its_keypoints, its_angles in zip(
+        sources, snakemake.input.keypoints, snakemake.input.angles, strict=True
+    ):
+        keypoints[source] = payload.thinned(tables.read(its_keypoints, "keypoints"), n_frames)
+        whole = tables.read(its_angles, "angles")
+        angles[source] = payload.thinned(whole, n_frames)
+        carried = whole if source == "original" else matching.carry(whole, matches[matches["method"] == source])
+        patient[source] = carried[carried["person"].isin(people.loc[people["patient"], "person"])]
+    text = payload.script(
+        video, facts, tables.read(snakemake.input.timestamps, "timestamps"), keypoints, angles, matches, people
     )
-
-    patients = people.loc[people["patient"], "person"]
-    carried = {source: matching.carry(angles[source], matches[matches["method"] == source]) for source in sources[1:]}
-    original, copies = (
-        {source: table[table["person"].isin(patients)] for source, table in group.items()}
-        for group in ({"original": angles["original"]}, carried)
-    )
-    figure = figures.traces(original["original"], copies, snakemake.params.signal, f"Video {video}, patient")
+    Path(snakemake.output.payload).write_text(text, encoding="ascii")
+    figure = figures.traces(patient.pop("original"), patient, snakemake.params.signal, f"Video {video}, patient")
     for path in snakemake.output.traces:
         figures.save(figure, path)
