@@ -37,12 +37,13 @@ PASSED = [audit for method in METHODS for audit in audits_of(method)]
 def test_what_a_reviewer_has_accepted_is_no_face_and_counts_against_nobody() -> None:
     audits = audits_of("blur") + audits_of("block") + audits_of("pixelate")
     audits[0] |= {"share_covered": 0.9, "findings": [{"kind": "leak", "n_frames": 30, "accepted": True}]}
-    audits[10]["findings"] = [{"kind": "glimpse", "n_frames": 1, "accepted": False}]
+    audits[10] |= {"share_covered": 299 / 300, "findings": [{"kind": "glimpse", "n_frames": 1, "accepted": False}]}
     costs = dict.fromkeys(METHODS, 1.0)
     table = chosen(costs, audits=audits).set_index("method")
     assert table["n_leaked_frames"].tolist() == [0, 0, 0]
-    assert table.loc["blur", "n_face_frames"] == table.loc["block", "n_face_frames"] - 30
-    assert table.loc["blur", "share_covered"] == 1.0
+    assert table.loc["blur", "n_face_frames"] == table.loc["pixelate", "n_face_frames"] - 30
+    assert table.loc["block", "n_face_frames"] == table.loc["pixelate", "n_face_frames"] - 1
+    assert table["share_covered"].tolist() == pytest.approx([1, 1, 1])
     assert table.loc["block", "recommended"]
 
 

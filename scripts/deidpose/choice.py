@@ -66,7 +66,8 @@ def choose(
     ----------
     audits : sequence of mappings
         The audit of each video and method, as in its JSON file: ``video``, ``method``, ``verdict``, ``n_face_frames``,
-        ``share_covered`` and the leaks among ``findings`` are used. What a reviewer has accepted is no face.
+        ``share_covered`` and the leaks among ``findings`` are used. What a reviewer has accepted, and
+        a glimpse, which the audit lists but does not take for a face, is none.
     summary, equivalence, contrasts : DataFrame
         The tables of these names. Their rows for all conditions together count.
     settings : mapping
@@ -173,8 +174,9 @@ def _audited(audits: Sequence[Mapping[str, Any]], method: str, withhold: Sequenc
     """Add up the audits of a method."""
     chosen = [audit for audit in audits if audit["method"] == method]
     verdicts = [audit["verdict"] for audit in chosen]
-    accepted = sum(_leaked(audit, accepted=True) for audit in chosen)
-    faces = sum(audit["n_face_frames"] for audit in chosen) - accepted
+    # What was found and is no face, as a reviewer or the audit says.
+    none = sum(_n_frames(audit, "leak", True) + _n_frames(audit, "glimpse") for audit in chosen)
+    faces = sum(audit["n_face_frames"] for audit in chosen) - none
     covered = sum((audit["share_covered"] or 0.0) * audit["n_face_frames"] for audit in chosen)
     return {
         "n_videos": len(chosen),
@@ -183,16 +185,16 @@ def _audited(audits: Sequence[Mapping[str, Any]], method: str, withhold: Sequenc
         "n_fail": verdicts.count("fail"),
         "n_out": sum(verdict not in withhold for verdict in verdicts),
         "n_face_frames": faces,
-        "n_leaked_frames": sum(_leaked(audit, accepted=False) for audit in chosen),
+        "n_leaked_frames": sum(_n_frames(audit, "leak", False) for audit in chosen),
         # One detection may be of two findings.
         "share_covered": min(covered / faces, 1.0) if faces > 0 else float("nan"),
     }
 
 
-def _leaked(audit: Mapping[str, Any], accepted: bool) -> int:
-    """Return in how many frames a face leaks, over the findings that a reviewer has, or has not, accepted."""
-    leaks = (finding for finding in audit["findings"] if finding["kind"] == "leak")
-    return sum(finding["n_frames"] for finding in leaks if finding["accepted"] == accepted)
+def _n_frames(audit: Mapping[str, Any], kind: str, accepted: bool | None = None) -> int:
+    """Return the frames of the findings of a kind, of all or of those that a reviewer has, or has not, accepted."""
+    findings = (finding for finding in audit["findings"] if finding["kind"] == kind)
+    return sum(finding["n_frames"] for finding in findings if accepted in (None, finding["accepted"]))
 
 
 def _privacy(audited: Mapping[str, Any]) -> tuple[float, float, float]:
