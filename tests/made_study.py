@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bodies import body, together
-from deidpose import choice, payload, stats, tables
+from deidpose import choice, models, payload, stats, tables
 from deidpose.angles import JOINTS, SEGMENTS
 from made_up import table
 
@@ -35,15 +35,17 @@ SETTINGS: dict[str, Any] = {
 }
 #: Additional degrees that each method costs at a joint.
 COST = {"blur": 0.4, "block": 2.6, "pixelate": 1.3, "reencode": 0.0}
-#: The libraries of the page, by the names of config/page_libraries.yaml.
-LIBRARIES = {"plotly": "plotly.min.js", "datatables": "dt_bundle.js", "datatables_style": "dt_bundle.css"}
-_FOLDER = Path(__file__).parent.parent / "resources/libraries"
+_ROOT = Path(__file__).parent.parent
 
 
 def libraries() -> dict[str, str]:
-    """Return the libraries that have been fetched."""
-    found = {name: _FOLDER / file for name, file in LIBRARIES.items()}
-    return {name: path.read_bytes().decode() for name, path in found.items() if path.is_file()}
+    """Return the libraries of the page; fetched where they are not there yet."""
+    texts = {}
+    for name, entry in models.load(_ROOT / "config/page_libraries.yaml").items():
+        path = _ROOT / "resources/libraries" / entry["file"]
+        models.fetch(entry, path)
+        texts[name] = path.read_bytes().decode()
+    return texts
 
 
 def screening(accepted: Sequence[str], rejected: Mapping[str, str]) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """The report in a real browser, opened from disk with the network off: it draws, answers, plays, and asks for nothing.
 
-Needs Playwright (requirements-dev.lock), Chromium or Chrome on this machine, and the libraries of the page
-(config/page_libraries.yaml). The variable DEIDPOSE_CHROMIUM names the browser's program where it is not found.
+Needs Playwright (requirements-dev.lock), and Chromium or Chrome on this machine. The variable DEIDPOSE_CHROMIUM names the browser's program where it is not found.
 """
 
 import csv
@@ -18,7 +17,7 @@ import pandas as pd
 import pytest
 
 from deidpose import report
-from made_study import LIBRARIES, METHODS, SETTINGS, libraries, study
+from made_study import METHODS, SETTINGS, study
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="needs Playwright: .venv/bin/python -m pip install -r requirements-dev.lock"
@@ -46,8 +45,6 @@ def browser() -> Iterator[Any]:
             "needs Chromium or Chrome: apt-get install chromium, or brew install --cask google-chrome, "
             "or set DEIDPOSE_CHROMIUM to its program"
         )
-    if len(libraries()) < len(LIBRARIES):
-        pytest.skip("needs the libraries of the page: .venv/bin/snakemake models --configfile config/demo.yaml")
     # The sandbox of Chromium does not work for root, which containers of a CI often are.
     root = sys.platform != "win32" and os.geteuid() == 0
     with sync_api.sync_playwright() as playwright:
