@@ -140,7 +140,7 @@ def test_everything_is_drawn_and_nothing_is_asked_for(opened: Open, file: Path) 
     for chart in charts.all():
         assert chart.get_attribute("data-drawn") == "yes"
         assert chart.locator("svg.main-svg").count() >= 1
-    assert page.locator("#chart-tradeoff .scatterlayer .trace").count() == len(METHODS) + 1
+    assert page.locator("#chart-tradeoff .scatterlayer .trace").count() == len(METHODS)
     assert page.locator("#chart-methods .scatterlayer .trace").count() == len(METHODS)
     assert page.locator("#chart-agreement .heatmaplayer image").count() == 1
     assert page.locator("#chart-bland .scatterlayer path.point").count() > 10

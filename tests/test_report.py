@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from deidpose import corrections, models, payload, report, tables
 from deidpose.errors import UserError
@@ -367,26 +365,6 @@ def test_withheld_files_are_listed_with_the_reason(content: dict[str, Any]) -> N
     found = read(content, audits=files)
     assert "Look at 2 frames." in found.text
     assert found.table("audits")["released"].tolist() == ["withheld", "yes"]
-
-
-@given(st.integers(0, 2000), st.integers(0, 2000))
-def test_the_interval_of_a_share_holds_it_and_stays_within_its_range(successes: int, more: int) -> None:
-    n = successes + more
-    low, high = report.wilson(successes, n)
-    assert 0 <= low <= (successes / n if n else 0.5) <= high <= 1
-    assert low < high
-
-
-def test_the_interval_of_a_share_is_that_of_newcombe() -> None:
-    # Newcombe 1998, Stat Med 17:857-872, table I, method 3: 81/263, 15/148, 0/20, 1/29.
-    expected = {
-        (81, 263): (0.2553, 0.3662),
-        (15, 148): (0.0624, 0.1605),
-        (0, 20): (0, 0.1611),
-        (1, 29): (0.0061, 0.1718),
-    }
-    for counts, interval in expected.items():
-        assert report.wilson(*counts) == pytest.approx(interval, abs=5e-5)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import base64
 import gzip
 import hashlib
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,9 +51,6 @@ _MISSING = -(2**31)
 SHOWN_OF_SCREENING = (
     "video", "status", "reason", "width", "height", "fps", "n_frames", "duration_s", "codec",
 )  # fmt: skip
-
-#: z of a two-sided 95 % interval.
-_Z = 1.959964
 
 #: Column -> heading, where the name alone would not say it.
 _HEADINGS = {
@@ -381,21 +377,6 @@ def count(value: float | None) -> str:
     return f"{int(value):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
-def wilson(successes: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share by Wilson (1927, J Am Stat Assoc 22:209-212); the whole range for n = 0.
-
-    >>> [round(end, 4) for end in wilson(81, 263)]  # Newcombe 1998, Stat Med 17:857-872, table I, method 3
-    [0.2553, 0.3662]
-    """
-    if not n:
-        return 0.0, 1.0
-    share, square = successes / n, _Z * _Z
-    middle = (share + square / (2 * n)) / (1 + square / n)
-    half = _Z * math.sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
-    # Exact at the ends, which rounding would miss by a hair.
-    return middle - half if successes else 0.0, middle + half if successes < n else 1.0
-
-
 def definitions() -> list[tuple[tuple[str, str], list[tuple[str, str, str, str]]]]:
     """Return what every column of every table is: (name and heading of the table, [(name, heading, unit, text)])."""
     return [
@@ -627,16 +608,9 @@ def _audit_table(audits: Sequence[Mapping[str, Any]], withhold: Sequence[str]) -
 
 
 def _tradeoff(choice: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the first figure: for each method its cost and the share of its files that the audit has passed."""
-    points = []
-    for row in _records(choice.sort_values("rank")):
-        low, high = wilson(row["n_pass"], row["n_videos"])
-        share = row["n_pass"] / row["n_videos"] if row["n_videos"] else None
-        points.append(
-            {key: row[key] for key in ("method", "recommended", "mae_net_deg", "low", "high", "n_pass", "n_videos")}
-            | {"share": share, "share_low": low, "share_high": high, "share_covered": row["share_covered"]}
-        )
-    return points
+    """Return the first figure: for each method what it costs and how many of its files the audit has passed."""
+    shown = ("method", "recommended", "mae_net_deg", "low", "high", "n_pass", "n_videos")
+    return [{key: row[key] for key in shown} for row in _records(choice.sort_values("rank"))]
 
 
 def _parts(sentence: str, choice: pd.DataFrame) -> tuple[str, str]:

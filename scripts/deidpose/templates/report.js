@@ -296,46 +296,32 @@ function nothing(text) {
   return [{ text, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { color: cssColour("--muted") } }];
 }
 
+/** A row a method, the best first: how many of its files may go out without a doubt, and what they cost. */
 function drawTradeoff() {
-  const points = STUDY.tradeoff.filter((point) => point.mae_net_deg !== null && point.share !== null);
-  // Where several have the same share and their bars would lie on one another, they stand a little below one another.
-  const span = (point) => [point.low ?? point.mae_net_deg, point.high ?? point.mae_net_deg];
-  const meet = (a, b) => a.share === b.share && span(a)[0] <= span(b)[1] && span(b)[0] <= span(a)[1];
-  const level = (point) => points.filter((one) => meet(one, point) && one.mae_net_deg < point.mae_net_deg).length;
-  const height = (point) => point.share - 0.065 * level(point) * (1.1 - Math.min(...points.map((one) => one.share_low)));
-  const traces = points.map((point) => ({
-    x: [point.mae_net_deg], y: [height(point)], mode: "markers",
-    marker: { symbol: STUDY.looks[point.method].symbol, size: point.recommended ? 15 : 11, color: colourOf(point.method) },
+  const points = STUDY.tradeoff.filter((point) => point.mae_net_deg !== null);
+  const traces = points.map((point, row) => ({
+    x: [point.mae_net_deg], y: [row], mode: "markers",
+    marker: { symbol: STUDY.looks[point.method].symbol, size: point.recommended ? 16 : 12, color: colourOf(point.method) },
     error_x: {
       type: "data", symmetric: false, array: [(point.high ?? point.mae_net_deg) - point.mae_net_deg],
-      arrayminus: [point.mae_net_deg - (point.low ?? point.mae_net_deg)], color: colourOf(point.method), thickness: 1.5, width: 4,
-    },
-    error_y: {
-      type: "data", symmetric: false, array: [Math.max(0, point.share_high - height(point))], arrayminus: [height(point) - point.share_low],
-      color: colourOf(point.method), thickness: 1.5, width: 4,
+      arrayminus: [point.mae_net_deg - (point.low ?? point.mae_net_deg)], color: colourOf(point.method), thickness: 2, width: 5,
     },
     hovertemplate: `<b>${words(point.method)}</b><br>added error ${number(point.mae_net_deg, 2, true)}° (${number(point.low, 2, true)} to ` +
       `${number(point.high, 2, true)})<br>${point.n_pass} of ${point.n_videos} files passed<extra></extra>`,
   })); // prettier-ignore
-  // Each name stands at the end of its bar, where no other bar is.
-  const names = {
-    x: points.map((point) => point.high ?? point.mae_net_deg), y: points.map(height), mode: "text", hoverinfo: "skip",
-    text: points.map((point) => `  ${words(point.method)}`), textposition: "middle right",
-    textfont: { size: 13, color: points.map((point) => colourOf(point.method)) },
-  }; // prettier-ignore
-  const lowest = Math.min(1, ...points.map((point) => point.share_low));
+  const label = (point) => `<b>${words(point.method)}</b><br>${point.n_pass} of ${point.n_videos} files passed`;
   const [least, most] = [Math.min(0, ...points.map((point) => point.low ?? point.mae_net_deg)),
     Math.max(STUDY.margin, ...points.map((point) => point.high ?? point.mae_net_deg))]; // prettier-ignore
-  const pad = (most - least) * 0.1;
-  return plot("chart-tradeoff", [...traces, names], {
-    xaxis: axis({ title: "Added error, net of the control (°)", zeroline: true, range: [least - 1.2 * pad, most + 3 * pad] }),
-    yaxis: axis({ title: "Files that passed the audit", tickformat: ".0%", range: [Math.max(-0.02, lowest - 0.08), 1.11], dtick: 0.2, tick0: 0 }),
+  const pad = (most - least) * 0.08;
+  return plot("chart-tradeoff", traces, {
+    xaxis: axis({ title: "Added error, net of the control (°)", zeroline: true, range: [least - pad, most + pad] }),
+    yaxis: axis({
+      tickvals: points.map((_, row) => row), ticktext: points.map(label), range: [points.length - 0.4, -0.6], zeroline: false,
+      showgrid: false,
+    }),
     shapes: [marginBand("x")],
-    margin: { l: 60, r: 15, t: 10, b: 45 },
-    annotations: points.length
-      ? [{ xref: "paper", yref: "paper", x: 0.01, y: 0.995, xanchor: "left", yanchor: "top", text: "↖ better", showarrow: false,
-          font: { color: cssColour("--muted") } }]
-      : nothing("Nothing was measured."),
+    margin: { l: 130, r: 15, t: 10, b: 45 },
+    annotations: points.length ? [] : nothing("Nothing was measured."),
   }, { displayModeBar: false }); // prettier-ignore
 }
 
