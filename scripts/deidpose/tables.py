@@ -361,9 +361,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "n_pass": Column("int64", "", "files that the audit has passed"),
         "n_review": Column("int64", "", "files that a person should look at"),
         "n_fail": Column("int64", "", "files that failed the audit"),
-        "n_face_frames": Column(
-            "int64", "", "faces in frames of the originals; no glimpses, and nothing accepted"
-        ),
+        "n_face_frames": Column("int64", "", "faces in frames of the originals; no glimpses, and nothing accepted"),
         "n_leaked_frames": Column("int64", "frames", "frames in which one of them is not covered"),
         "share_covered": Column("float64", "0..1", "share of them that are covered"),
         "mae_net_deg": Column("float64", "deg", "additional mean absolute difference, mean over joint angles"),
