@@ -236,9 +236,21 @@ def test_whole_turns_between_the_sources_do_not_matter(both: tuple[list[float], 
     pd.testing.assert_series_equal(compared(*both), compared(both[0], turned), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("line", ["pelvis", "shoulders"])
+def test_a_line_without_a_direction_differs_by_a_quarter_of_a_turn_at_most(line: str) -> None:
+    """An upright line has 89 deg in one source and -89 deg in the other: they are 2 deg apart, and not 178."""
+    original, method = angles([89, 88, 80], angle=line), angles([-89, 268, 90], angle=line)
+    table = effects.compare("v", original, {"blur": method}, {"blur": same(0)}, NO_PEOPLE)
+    row = table[(table["angle"] == line) & (table["signal"] == "unfiltered")].iloc[0]
+    assert (row["bias_deg"], row["mae_deg"]) == (pytest.approx((2 + 0 + 10) / 3), pytest.approx((2 + 0 + 10) / 3))
+    assert row["range_of_motion_bias_deg"] == pytest.approx(3 - 9)
+    assert row["peak_bias_deg"] == pytest.approx(91 - 89)
+
+
 def test_half_a_turn_counts_as_positive_and_stays_within_the_limits() -> None:
     turned = effects.without_turns(np.array([180.0, -180.0, 181.0, 539.0, -541.0]), np.zeros(5))
     assert turned.tolist() == [180, 180, -179, 179, 179]
+    assert effects.without_turns(np.array([90.0, -90.0, 91.0, -271.0]), np.zeros(4), 180).tolist() == [90, 90, -89, 89]
 
 
 @often

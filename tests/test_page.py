@@ -316,6 +316,16 @@ def test_the_traces_are_the_angles_that_went_in(opened: Open) -> None:
     assert difference == pytest.approx([0.4] * 90, abs=0.011)
 
 
+@pytest.mark.parametrize(
+    ("method", "original", "angle", "expected"),
+    [(358, 1, "left_knee", -3), (-179, 179, "left_elbow", 2), (-89, 89, "pelvis", 2), (90, 0, "shoulders", 90)],
+)
+def test_differences_are_without_whole_turns_as_in_the_table_of_effects(
+    opened: Open, method: float, original: float, angle: str, expected: float
+) -> None:
+    assert opened().evaluate("asked => differenceOf(...asked)", [method, original, angle]) == expected
+
+
 def test_skeletons_stand_side_by_side_when_asked_for(opened: Open) -> None:
     page = opened()
     over = canvas(page)

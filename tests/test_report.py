@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from deidpose import corrections, models, payload, report, tables
+from deidpose.angles import JOINTS
 from deidpose.errors import UserError
 from made_study import METHODS, SETTINGS, audit, payload_script, screening, study
 from made_up import table
@@ -174,6 +175,15 @@ def test_an_angle_that_nobody_has_is_told_apart_from_one_that_is_undecided(conte
     text = read(content, equivalence=tests).text
     assert "undecided at 10 of 10 joint angles. 2 more could not be measured." in text
     assert "takes about 7 videos or subjects in all" in text
+
+
+def test_what_would_decide_half_is_told_only_where_half_can_be_decided(content: dict[str, Any]) -> None:
+    tests = content["equivalence"].assign(verdict="undecided")
+    most = tests["angle"].isin(list(JOINTS[:7]))
+    tests["n_needed"] = pd.array([7] * len(tests), dtype="Int64")
+    assert "Deciding half of them takes about 7 videos" in read(content, equivalence=tests).text
+    tests["n_needed"] = tests["n_needed"].mask(most)
+    assert "Deciding half" not in read(content, equivalence=tests).text
 
 
 def test_the_libraries_of_the_page_are_free_and_named_with_their_authors() -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from deidpose import tables
-from deidpose.angles import JOINTS, SEGMENTS
+from deidpose.angles import ANGLES, JOINTS, SEGMENTS
 from deidpose.keypoints import Poses, poses, torso_lengths
 from deidpose.matching import carry
 from deidpose.movements import cycle_time
@@ -141,7 +141,8 @@ def compare(
                 both = _aligned(original, after, person, angle)
                 for signal in signals:
                     row = {"video": video, "method": method, "person": person, "patient": patient}
-                    rows.append(row | {"angle": angle, "signal": signal} | _measures(both, SIGNALS[signal]))
+                    row |= {"angle": angle, "signal": signal}
+                    rows.append(row | _measures(both, SIGNALS[signal], ANGLES[angle].turn))
     return subtract_control(_table(rows, "effects"), "effects")
 
 
@@ -270,8 +271,10 @@ def subtract_control(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return tables.check(table.assign(**net), name)
 
 
-def without_turns(method: NDArray[np.float64], original: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Take whole turns off a method's angles, until they are less than half a turn from the original's.
+def without_turns(
+    method: NDArray[np.float64], original: NDArray[np.float64], turn: float = 360.0
+) -> NDArray[np.float64]:
+    """Take whole turns off a method's angles, until they are at most half a turn from the original's.
 
     Angles are unwrapped in each source by itself, so that two that agree can differ by whole turns.
 
@@ -279,13 +282,15 @@ def without_turns(method: NDArray[np.float64], original: NDArray[np.float64]) ->
     ----------
     method, original : arrays, shape (n,)
         Degrees.
+    turn : float
+        After how many degrees the angle is the same again: 180 for a line without a direction (`Angle.turn`).
 
     Returns
     -------
     array, shape (n,)
-        ``method`` plus a multiple of 360 deg, with (result - original) in (-180, 180]; NaN where either is.
+        ``method`` plus a multiple of ``turn``, with (result - original) in (-turn / 2, turn / 2]; NaN where either is.
     """
-    return np.asarray(method - 360.0 * np.ceil((method - original - 180.0) / 360.0))
+    return np.asarray(method - turn * np.ceil((method - original - turn / 2) / turn))
 
 
 class _Grouped(NamedTuple):
@@ -342,8 +347,8 @@ def _aligned(original: _Grouped, method: _Grouped, person: int, angle: str) -> _
     return _Aligned(first, spread(0, "time_s"), before, after)
 
 
-def _measures(both: _Aligned, column: str) -> dict[str, float]:
-    """Return the measures of one angle of one person, by the columns of the table ``effects``."""
+def _measures(both: _Aligned, column: str, turn: float) -> dict[str, float]:
+    """Return the measures of one angle of one person, by the columns of the table ``effects``; `Angle.turn`."""
     original, method = both.original[column], both.method[column]
     in_original, in_method = np.isfinite(original), np.isfinite(method)
     in_both = in_original & in_method
@@ -361,7 +366,7 @@ def _measures(both: _Aligned, column: str) -> dict[str, float]:
     if not n_both:
         return result
     x = original[in_both]
-    y = without_turns(method[in_both], x)
+    y = without_turns(method[in_both], x, turn)
     difference = y - x
     absolute = np.abs(difference)
     bias, mae = float(difference.mean()), float(absolute.mean())

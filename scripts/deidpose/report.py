@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from deidpose import corrections, payload, style, tables
-from deidpose.angles import JOINTS, SEGMENTS
+from deidpose.angles import ANGLES, JOINTS, SEGMENTS
 from deidpose.errors import UserError
 from deidpose.skeleton import LIMBS
 from deidpose.stats import CONTROL, JOINT_MEAN
@@ -280,6 +280,7 @@ def render(
         "mean": JOINT_MEAN,
         "joints": list(JOINTS),
         "segments": list(SEGMENTS),
+        "turns": {name: angle.turn for name, angle in ANGLES.items() if angle.turn != 360},
         "limbs": [list(limb) for limb in LIMBS],
         "bands": [list(band) for band in style.AGREEMENT_BANDS],
         "signal": signal,
@@ -647,10 +648,11 @@ def _caution(choice: pd.DataFrame, equivalence: pd.DataFrame, signal: str, margi
     )
     if len(measured) < len(tests):
         text += f" {len(tests) - len(measured)} more could not be measured."
-    needed = undecided["n_needed"].dropna()
-    if needed.empty:
+    # Where the number is empty, more are needed than can be planned for.
+    half = undecided["n_needed"].astype("Float64").fillna(np.inf).median()
+    if np.isinf(half):
         return text
-    return f"{text} Deciding half of them takes about {count(float(needed.median()))} videos or subjects in all."
+    return f"{text} Deciding half of them takes about {count(float(half))} videos or subjects in all."
 
 
 def _flow(screening: pd.DataFrame, audits: Sequence[Mapping[str, Any]], withhold: Sequence[str]) -> dict[str, Any]:

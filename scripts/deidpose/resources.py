@@ -56,7 +56,7 @@ _SAFETY = 4.0
 _LEAST_MINUTES = 5
 #: Tables hold about 25 rows a person and frame; memory that grows with the length of a video, not with its size.
 _TABLE_MB_PER_FRAME = 0.02
-_MB_PER_VIDEO, _S_PER_VIDEO = 0.2, 2.0
+_MB_PER_VIDEO, _S_PER_VIDEO = 2.0, 2.0
 #: Before a video is screened only its bytes are known; the densest frame in use is about this long.
 _BYTES_PER_FRAME = 10_000
 _MEGAPIXELS_UNKNOWN = 8.3

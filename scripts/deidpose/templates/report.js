@@ -841,6 +841,13 @@ function anglesOf(source, person, angle, signal) {
   return values;
 }
 
+/** Method minus original in degrees, without whole turns, as in the table of effects. */
+function differenceOf(value, original, angle) {
+  const turn = STUDY.turns[angle] ?? 360;
+  const difference = value - original;
+  return difference - turn * Math.ceil((difference - turn / 2) / turn);
+}
+
 /** The place of a keypoint in a kept frame, or nothing. */
 function placeOf(series, keypoint, index) {
   const i = index - series.start;
@@ -1145,7 +1152,7 @@ async function drawTraces(keepRange = false) {
   for (const source of sources) {
     const values = anglesOf(source, person, angle, signal);
     traces.push(traceOf(source, values, {}));
-    traces.push(traceOf(source, values.map((value, at) => value - original[at]), { yaxis: "y2", showlegend: false }));
+    traces.push(traceOf(source, values.map((value, at) => differenceOf(value, original[at], angle)), { yaxis: "y2", showlegend: false }));
   }
   const seen = original.some((value) => !Number.isNaN(value));
   const element = byId("chart-traces");
