@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def together(name: str, paths: list[str], methods: list[str]) -> pd.DataFrame:
+def together(name: str, paths: list[str], methods: list[str], people: str) -> pd.DataFrame:
     """Return a table of every video in one, by video and, where it has methods, in their order."""
-    table = pd.concat([tables.empty(name), *(tables.read(path, name) for path in paths)])
+    parts = (tables.read(path, name) for path in paths)
+    if name == "pairs" and people == "patient":  # by far the longest table, and only drawn
+        parts = (part[part["patient"]] for part in parts)
+    table = pd.concat([tables.empty(name), *parts])
     if "method" not in table:
         return table.sort_values("video", kind="stable")
     rank = table["method"].map({method: rank for rank, method in enumerate(methods)})
@@ -27,7 +30,7 @@ with job(snakemake.log[0]):
     rows = [(video, subject, condition) for video, (subject, condition) in snakemake.params.videos.items()]
     videos = pd.DataFrame(rows, columns=["video", "subject", "condition"], dtype="str")
     found = {
-        name: together(name, snakemake.input[name], methods)
+        name: together(name, snakemake.input[name], methods, settings["people"])
         for name in ("effects", "keypoint_effects", "identities", "headcounts", "movements", "pairs")
     }
     audits = sanitizing.judge(

@@ -1,7 +1,7 @@
 """The report in a real browser, opened from disk with the network off: it draws, answers, plays, and asks for nothing.
 
-Needs Playwright (requirements-dev.lock), and Chromium or Chrome on this machine. The variable DEIDPOSE_CHROMIUM names the
-browser's program where it is not found.
+Needs Playwright (requirements-dev.lock), and Chromium or Chrome on this machine. DEIDPOSE_CHROMIUM names its program
+where it is not found.
 """
 
 import csv

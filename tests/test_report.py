@@ -130,6 +130,19 @@ def test_every_link_inside_the_page_has_its_target_and_every_id_is_there_once(pa
     assert {link.removeprefix("#") for link in links if link} <= set(ids)
 
 
+def test_lost_frames_and_exchanged_sides_of_the_choice_are_told_on_the_first_screen(content: dict[str, Any]) -> None:
+    choice, summary = content["choice"].copy(), content["summary"].copy()
+    of_choice = (summary["method"] == choice["method"].iloc[0]) & (summary["condition"] == "all")
+    turned = of_choice & (summary["measure"] == "mirrored_percent") & (summary["basis"] == "net")
+    assert turned.sum() == 1
+    for lost, exchanged, told in ((6.3, 12.2, True), (0.4, 0.2, False), (float("nan"), float("nan"), False)):
+        choice.loc[choice["recommended"], "lost_percent_net"] = lost
+        summary.loc[turned, "mean"] = exchanged
+        text = read(content, choice=choice, summary=summary).text.replace("\N{NO-BREAK SPACE}", " ")
+        assert ("in 6 % more frames than re-encoding" in text) == told
+        assert ("left and right are exchanged in 12 % more frames" in text) == told
+
+
 def test_charts_and_controls_have_names_for_those_who_cannot_see_them(page: Reader) -> None:
     charts = [a for tag, a in page.elements if tag == "div" and "chart" in (a.get("class") or "").split()]
     assert len(charts) == 7

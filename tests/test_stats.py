@@ -140,16 +140,6 @@ def test_the_icc_is_that_of_shrout_and_fleiss() -> None:
     assert icc_of_ratings(SHROUT_FLEISS) == pytest.approx(0.29, abs=0.005)  # their table 4, ICC(2,1)
 
 
-def test_limits_of_agreement_are_those_of_bland_and_altman_1986() -> None:
-    limits = stats.limits_of_agreement(np.array(MINI_WRIGHT), np.array(WRIGHT))
-    assert limits.bias == pytest.approx(-2.1, abs=0.05)
-    assert limits.sd == pytest.approx(38.8, abs=0.05)
-    # They took 2 standard deviations, from the rounded figures: -79.7 to 75.5.
-    factor = 2 / stats.LIMITS_FACTOR
-    assert limits.bias + factor * (limits.low - limits.bias) == pytest.approx(-79.7, abs=0.1)
-    assert limits.bias + factor * (limits.high - limits.bias) == pytest.approx(75.5, abs=0.1)
-
-
 def cardiac_effects(split: bool) -> pd.DataFrame:
     """Return the cardiac data as effects, a video a subject, or each subject's data cut into two videos."""
     rows = []
@@ -595,9 +585,24 @@ def test_with_one_measurement_a_unit_the_limits_are_the_usual_ones() -> None:
     differences = np.array(WRIGHT, dtype=float) - np.array(MINI_WRIGHT)
     effects = effects_of(*(row(f"v{i:02}", "blur", frames=1, bias_deg=d) for i, d in enumerate(differences)))
     found = pick(agreement(effects, videos_of(effects), STUDY), angle="left_knee", condition="all", method="blur")
-    usual = stats.limits_of_agreement(np.array(MINI_WRIGHT), np.array(WRIGHT))
-    assert (found["loa_low_deg"], found["loa_high_deg"]) == pytest.approx((usual.low, usual.high))
+    # Bland & Altman 1986 have a bias of -2.1 and a standard deviation of 38.8 l/min.
+    assert found["bias_deg"] == pytest.approx(-2.1, abs=0.05)
+    assert (found["loa_low_deg"], found["loa_high_deg"]) == pytest.approx(
+        (-2.1 - 1.96 * 38.8, -2.1 + 1.96 * 38.8), abs=0.2
+    )
     assert np.isnan(found["sd_within_deg"])
+
+
+def test_the_mean_over_joints_is_over_joints_that_every_method_has() -> None:
+    joints = dict.fromkeys(("left_knee", "left_elbow"), 0.0)
+    rows = [row("a", method, angle=angle, mae=1.0) for method in ("blur", CONTROL) for angle in joints]
+    rows += [row("a", "block", angle="left_knee", mae=1.0)]
+    rows[1] |= {"mae_deg": 9.0}
+    summary = summary_of(effects_of(*rows))
+    found = summary[(summary["angle"] == "joints") & (summary["measure"] == "mae_deg") & (summary["basis"] == "raw")]
+    means = found.set_index(["condition", "method"])["mean"]
+    # The elbow, which blur has wrong by 9 degrees, is lost by block: neither is judged by it.
+    assert means["all", "blur"] == means["all", "block"] == 1.0
 
 
 def test_one_unit_has_no_limits_over_units() -> None:

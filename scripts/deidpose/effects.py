@@ -17,14 +17,10 @@ from deidpose.keypoints import Poses, poses, torso_lengths
 from deidpose.matching import carry
 from deidpose.movements import cycle_time
 from deidpose.skeleton import INDEX, KEYPOINTS
-from deidpose.stats import CONTROL, icc
+from deidpose.stats import CONTROL, LIMITS_FACTOR, icc
 
 #: Signal -> the column of the table ``angles`` that holds it.
 SIGNALS: dict[str, str] = {"unfiltered": "degrees", "filtered": "degrees_filtered"}
-
-#: Standard deviations from the bias to a limit of agreement: 95 % of a normal distribution (Bland & Altman 1986,
-#: Lancet 327:307-310, who rounded it to 2, and 1999, Statistical Methods in Medical Research 8:135-160).
-LIMITS_OF_AGREEMENT = 1.96
 
 #: A correlation needs as many frames: two points always lie on a line.
 FEWEST_FRAMES = 3
@@ -381,7 +377,7 @@ def _measures(both: _Aligned, column: str, turn: float) -> dict[str, float]:
     }
     if n_both > 1:
         sd = float(difference.std(ddof=1))
-        low, high = bias - LIMITS_OF_AGREEMENT * sd, bias + LIMITS_OF_AGREEMENT * sd
+        low, high = bias - LIMITS_FACTOR * sd, bias + LIMITS_FACTOR * sd
         result |= {"sd_deg": sd, "loa_low_deg": low, "loa_high_deg": high}
     size = float(np.abs(x).mean())
     if size > 0:

@@ -52,6 +52,9 @@ SHOWN_OF_SCREENING = (
     "video", "status", "reason", "width", "height", "fps", "n_frames", "duration_s", "codec",
 )  # fmt: skip
 
+#: Percent of the frames from which on losses and exchanged sides are told on the first screen.
+_WORTH_TELLING = 1.0
+
 #: Column -> heading, where the name alone would not say it.
 _HEADINGS = {
     "mae_deg": "Mean absolute difference",
@@ -328,7 +331,7 @@ def render(
         sentence=sentence,
         lead=lead,
         rest=rest,
-        caution=_caution(choice, equivalence, signal, margin),
+        caution=_caution(choice, summary, equivalence, signal, margin),
         choice=_records(choice.sort_values("rank")),
         marks=study["looks"],
         flow=_flow(screening, audits, withhold),
@@ -622,8 +625,8 @@ def _parts(sentence: str, choice: pd.DataFrame) -> tuple[str, str]:
     return first + point.strip(), rest
 
 
-def _caution(choice: pd.DataFrame, equivalence: pd.DataFrame, signal: str, margin: str) -> str:
-    """Return what keeps the choice from being sure, in a sentence or two; nothing if all is decided."""
+def _caution(choice: pd.DataFrame, summary: pd.DataFrame, equivalence: pd.DataFrame, signal: str, margin: str) -> str:
+    """Return what to know before following the choice, in a few sentences; nothing if there is nothing."""
     best = choice[choice["recommended"].astype(bool)]
     if best.empty:
         return ""
@@ -640,6 +643,17 @@ def _caution(choice: pd.DataFrame, equivalence: pd.DataFrame, signal: str, margi
     undecided = measured[measured["verdict"] == "undecided"]
     cost = float(best["mae_net_deg"].iloc[0])
     dear = f"Its added error, {number(cost, 1)}°, is beyond the margin of {margin}°. " if cost > float(margin) else ""
+    lost = float(best["lost_percent_net"].iloc[0])
+    if lost >= _WORTH_TELLING:
+        dear += f"It loses the angles in {number(lost, 0, ' %')} more frames than re-encoding does. "
+    turned = summary[
+        (summary["method"] == method)
+        & (summary["condition"] == "all")
+        & (summary["basis"] == "net")
+        & (summary["measure"] == "mirrored_percent")
+    ]["mean"]
+    if (turned >= _WORTH_TELLING).any():
+        dear += f"Without a face, left and right are exchanged in {number(turned.iloc[0], 0, ' %')} more frames. "
     if undecided.empty:
         return dear.strip()
     text = dear + (

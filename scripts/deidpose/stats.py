@@ -6,7 +6,7 @@ videos of a subject; subjects, and videos of nobody in particular, are the units
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,15 +70,6 @@ _ROUNDING = 1e-9
 _CHUNK = 512
 
 _COLUMN = ["method", "angle", "signal", "measure", "basis"]
-
-
-class Limits(NamedTuple):
-    """Limits of agreement of two measurements: bias and standard deviation of the differences, and the limits."""
-
-    bias: float
-    sd: float
-    low: float
-    high: float
 
 
 def summarize(
@@ -523,24 +514,6 @@ def limits_of_variances(
     }
 
 
-def limits_of_agreement(x: NDArray[np.float64], y: NDArray[np.float64]) -> Limits:
-    """Return the limits of agreement of ``y`` with ``x``: Bland & Altman 1986, Lancet 327:307-310, with 1.96.
-
-    Parameters
-    ----------
-    x, y : arrays, shape (n,)
-        Finite values in one unit.
-
-    Returns
-    -------
-    Limits
-        Of ``y`` minus ``x``, standard deviation with n - 1; NaN where there are too few values.
-    """
-    difference = np.asarray(y, dtype=float) - np.asarray(x, dtype=float)
-    mean, deviation = (float(value[0]) for value in _mean_and_deviation(difference[:, None]))
-    return Limits(mean, deviation, mean - LIMITS_FACTOR * deviation, mean + LIMITS_FACTOR * deviation)
-
-
 def icc(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """Return ICC(2,1) of two measurements of the same targets, such as an angle in the same frames of two videos.
 
@@ -710,16 +683,27 @@ def _of_body(keypoint_effects: pd.DataFrame, identities: pd.DataFrame, people: s
 
 
 def _mean_over_joints(wide: pd.DataFrame) -> pd.DataFrame:
-    """Average `JOINT_MEASURES` of each video over the joint angles that it has: columns with angle `JOINT_MEAN`."""
+    """Average `JOINT_MEASURES` of each video over its joint angles: columns with angle `JOINT_MEAN`.
+
+    Only over angles that every method has the measure of in that video: a method that loses the hard joints must not
+    come out better for it.
+    """
     chosen = wide.columns[
         wide.columns.get_level_values("angle").isin(JOINTS)
         & wide.columns.get_level_values("measure").isin(JOINT_MEASURES)
     ]
     names = list(dict.fromkeys((key[0], JOINT_MEAN, *key[2:]) for key in chosen.to_list()))
-    means = {
-        name: _row_means(wide.reindex(columns=[(name[0], joint, *name[2:]) for joint in JOINTS]).to_numpy(dtype=float))
+    values = {
+        name: wide.reindex(columns=[(name[0], joint, *name[2:]) for joint in JOINTS]).to_numpy(dtype=float)
         for name in names
     }
+    # The same signal, measure and basis; a method without any value in a video takes no part there.
+    alike: dict[tuple[str, ...], list[NDArray[np.bool_]]] = {}
+    for name, matrix in values.items():
+        has = np.isfinite(matrix)
+        alike.setdefault(name[2:], []).append(has | ~has.any(axis=1, keepdims=True))
+    common = {of: np.logical_and.reduce(masks) for of, masks in alike.items()}
+    means = {name: _row_means(np.where(common[name[2:]], matrix, np.nan)) for name, matrix in values.items()}
     columns = pd.MultiIndex.from_tuples(names, names=_COLUMN)
     return pd.DataFrame(means, index=wide.index, columns=columns, dtype=float)
 

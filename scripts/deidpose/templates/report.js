@@ -23,7 +23,7 @@ function make(tag, attributes = {}, ...children) {
 }
 
 function words(name) {
-  return STUDY.words[name] ?? name;
+  return Object.hasOwn(STUDY.words, name) ? STUDY.words[name] : name;
 }
 
 function fill(select, values, chosen, label = words) {
@@ -795,7 +795,7 @@ window.deidposeVideo = (id, text) => (awaited[id] = text);
 async function packedVideo(id) {
   const inside = document.querySelector(`script[data-video="${CSS.escape(id)}"]`);
   if (inside) return inside.textContent;
-  if (!(id in STUDY.beside)) throw new Error(`there are no skeletons of video ${id}`);
+  if (!Object.hasOwn(STUDY.beside, id)) throw new Error(`there are no skeletons of video ${id}`);
   // In the release they are beside the page; where the workflow makes the page, with the other data of videos.
   await loadScript(STUDY.beside[id]).catch((error) => loadScript(`videos/${id}.js`).catch(() => Promise.reject(error)));
   const text = awaited[id];
