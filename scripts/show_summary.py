@@ -8,6 +8,7 @@ import argparse
 import csv
 import json
 import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def main() -> int:
     release = results / "release"
     try:
         summary = _rows(release / "study" / "summary.csv")
-        reasons = {row["method"]: row["reason"] for row in _rows(release / "study" / "choice.csv")}
+        first = next(iter(_rows(release / "study" / "choice.csv")), {})
         manifest = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
     except OSError:
         print(f"There is no finished study in {results}: run the workflow first.", file=sys.stderr)
@@ -46,7 +47,9 @@ def main() -> int:
         for method in dict.fromkeys(method for method, *_ in means):
             cells = [means.get((method, angle, measure, basis), "") for measure, basis in _MEASURES]
             print(f"{method:<12}" + "".join(f"{float(cell):>14.3f}" if cell else f"{'-':>14}" for cell in cells))
-    print("\n" + "\n".join(f"{method}: {reason}" for method, reason in reasons.items()))
+    if first:
+        answer = f"choose {first['method']}" if first["recommended"] == "True" else "no method can be recommended"
+        print("\n" + textwrap.fill(f"{answer}: {first['reason']}", 100))
     print(f"\naudit: {_verdicts(release, manifest)}\nreport: {release / 'report.html'}")
     return 0
 
