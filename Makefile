@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev demo corpus test lint format config-reference clean
+.PHONY: help setup setup-dev setup-readers setup-browser demo corpus test lint format config-reference clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-18s %s\n", $$1, $$2 }'
@@ -10,6 +10,15 @@ help: ## List the targets
 setup: .venv/.requirements ## Install what a run needs into .venv
 
 setup-dev: .venv/.requirements-dev ## The same, and what tests and checks need
+
+setup-readers: .venv-readers/.requirements ## Tools that read what is handed on, for the tests, into .venv-readers
+
+# Elsewhere, install Chromium or Chrome in the way of the system; without one the tests of the page are skipped.
+setup-browser: ## Install Chromium, for the tests of the page, where this is Debian and we are root
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -qq --no-install-recommends chromium >/dev/null; } || \
+		echo "There is no Chromium or Chrome; the tests of the page will be skipped." >&2
 
 demo: setup ## Run the whole workflow on four short clips and print its answer
 	$(BIN)/python scripts/fetch_demo.py --directory resources/demo
@@ -20,7 +29,10 @@ demo: setup ## Run the whole workflow on four short clips and print its answer
 corpus: setup ## Measure faces left bare, here and by others, on clips with known faces
 	$(BIN)/python tests/corpus/run.py
 
+# Without these tools the tests that need them are skipped: a Python that is too new for them is no mistake.
 test: setup-dev ## Run the tests
+	@$(MAKE) --no-print-directory setup-readers || \
+	echo "The tools of requirements-readers.lock cannot be installed; tests that need them are skipped." >&2
 	$(BIN)/python -m pytest
 
 # The workflow is linted on a dataset of one empty file, so that no data need be there. The last check finds the
@@ -46,7 +58,7 @@ config-reference: setup ## Bring the table of keys in config/README.md up to dat
 	PYTHONPATH=scripts $(BIN)/python -m deidpose.config
 
 clean: ## Remove .venv and caches; results and fetched files stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-readers .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.requirements: requirements.lock
@@ -61,6 +73,15 @@ clean: ## Remove .venv and caches; results and fetched files stay
 	@echo "Installing the packages of requirements-dev.lock; the first time this takes some minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch .venv/.requirements $@
+
+# An environment of its own: the tools bring other versions of packages that are in .venv too. Their own dependencies
+# are left out; requirements-readers.in says why.
+.venv-readers/.requirements: requirements-readers.lock | .venv/.requirements
+	@$(BIN)/python -m venv --clear .venv-readers
+	@echo "Installing the packages of requirements-readers.lock into .venv-readers."
+	@.venv-readers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+		--require-hashes -r requirements-readers.lock
+	@touch $@
 
 # Make .venv unless a working one is there.
 venv = $(BIN)/python -m pip --version >/dev/null 2>&1 || { \

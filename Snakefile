@@ -30,6 +30,7 @@ rule all:
 
 
 rule models:
-    """All networks, so that no later job needs to go out."""
+    """All networks and the libraries of the report's page, so that no later job needs to go out."""
     input:
         expand("resources/models/{file}", file=MODEL_FILES),
+        expand("resources/libraries/{file}", file=LIBRARY_FILES),

@@ -97,7 +97,7 @@ rule audit:
         # Only where somebody is named, as for the masks.
         people=lambda wildcards: (
             f"{RESTRICTED}/people/{wildcards.video}.csv"
-            if TOKENS[wildcards.video].visible
+            if DETAILS[wildcards.video].visible
             else []
         ),
     output:
@@ -119,7 +119,7 @@ rule audit:
         search=rules.search_faces.params.audit,
         mask=config["mask"],
         accepted=accepted_findings,
-        visible=lambda wildcards: TOKENS[wildcards.video].visible,
+        visible=lambda wildcards: DETAILS[wildcards.video].visible,
         models={name: MODELS[name] for name in ("yunet", "centerface")},
         code=code("audit"),
     script:

@@ -20,6 +20,7 @@ try:
     config.update(settings.typed(config, SCHEMA))
     settings.validate(config, SCHEMA)
     NETWORKS = networks.load(Path(workflow.basedir) / "config/models.yaml")
+    LIBRARIES = networks.load(Path(workflow.basedir) / "config/page_libraries.yaml")
     RESULTS = os.path.expanduser(config["results_dir"])
     VIDEOS = dataset.scan(
         config["dataset"],
@@ -29,7 +30,7 @@ try:
         ),
         skip=[RESULTS],
     )
-    TOKENS = dataset.tokens(VIDEOS, config["dataset"], config["videos"])
+    DETAILS = dataset.details(VIDEOS, config["dataset"], config["videos"])
     CORRECTIONS = corrections.read(config["corrections"], VIDEOS)
     # What does not fit a video is told at once where the videos are known, and else behind the checkpoint.
     corrections.usable(
@@ -45,10 +46,14 @@ BENCHMARKS = f"{RESULTS}/benchmarks"
 
 CONTROL = "reencode"
 METHODS = config["methods"]
+COPIES = [*METHODS, CONTROL]
+SOURCES = ["original", *COPIES]
+# Which angles the answer is given in.
+SIGNAL = "filtered" if config["kinematics"]["filter"] else "unfiltered"
 POSE_MODELS = BACKENDS[config["pose"]["backend"]]
 
 # Who is left visible, by the tokens of the table of videos.
-VISIBLE = {video: named.visible for video, named in TOKENS.items() if named.visible}
+VISIBLE = {video: row.visible for video, row in DETAILS.items() if row.visible}
 
 # What a reader of the release may know of the settings: all but the paths.
 SETTINGS = {
@@ -57,13 +62,18 @@ SETTINGS = {
     if key not in ("dataset", "results_dir", "videos", "secret_file", "corrections")
 }
 USED_MODELS = [*POSE_MODELS, "yunet", "centerface"]
-MODELS = {
-    name: {
-        key: NETWORKS[name][key] for key in ("file", "licence", "sha256", "citation")
-    }
-    for name in USED_MODELS
-}
+
+
+def facts(entries, names):
+    """Return what a reader of the release may know of fetched files."""
+    told = ("file", "licence", "sha256", "citation")
+    return {name: {key: entries[name][key] for key in told} for name in names}
+
+
+MODELS = facts(NETWORKS, USED_MODELS)
+LIBRARY_FACTS = facts(LIBRARIES, LIBRARIES)
 MODEL_FILES = {NETWORKS[name]["file"]: name for name in USED_MODELS}
+LIBRARY_FILES = {entry["file"]: name for name, entry in LIBRARIES.items()}
 
 
 wildcard_constraints:
@@ -116,36 +126,27 @@ def of_study(pattern, **wildcards):
     return lambda _: expand(pattern, video=accepted_videos(), **wildcards)
 
 
-effects_of_study = of_study(
-    f"{RESTRICTED}/effects/{{video}}_{{method}}.csv", method=[*METHODS, CONTROL]
-)
 audits_of_study = of_study(
     f"{RESTRICTED}/audit/{{video}}_{{method}}.json", method=METHODS
 )
-SOURCES = ["original", *METHODS, CONTROL]
 
 
-def traced_videos():
-    """Return the videos whose angles are drawn over time in the report."""
-    return accepted_videos()[: config["study"]["trace_videos"]]
+def of_sources(pattern):
+    """Return the pattern for the original and all its copies, as inputs or outputs of a rule."""
+    return expand(pattern, source=SOURCES, allow_missing=True)
 
 
-def angles_of_study(_):
-    """Return the angles of the traced videos, of every source."""
-    return expand(
-        f"{RESTRICTED}/angles/{{video}}_{{source}}.csv",
-        video=traced_videos(),
-        source=SOURCES,
-    )
+def of_copies(pattern):
+    """Return the pattern for all copies of the original, the control last."""
+    return expand(pattern, source=COPIES, allow_missing=True)
 
 
-def matches_of_study(_):
-    """Return who is who in the traced videos, for every method."""
-    return expand(
-        f"{RESTRICTED}/matches/{{video}}_{{method}}.json",
-        video=traced_videos(),
-        method=[*METHODS, CONTROL],
-    )
+def videos_of_study(_):
+    """Return the subject and the condition of every video of the study, empty where the table names none."""
+    return {
+        video: (DETAILS[video].subject, DETAILS[video].condition)
+        for video in accepted_videos()
+    }
 
 
 def pictures_of_source(wildcards):

@@ -38,7 +38,7 @@ rule track_faces:
         # Only where somebody is named: another patient in that table reruns no mask.
         people=lambda wildcards: (
             f"{RESTRICTED}/people/{wildcards.video}.csv"
-            if TOKENS[wildcards.video].visible
+            if DETAILS[wildcards.video].visible
             else []
         ),
     output:
@@ -60,7 +60,7 @@ rule track_faces:
     params:
         faces=config["faces"],
         corrections=lambda wildcards: corrections.of_masks(CORRECTIONS, wildcards.video),
-        visible=lambda wildcards: TOKENS[wildcards.video].visible,
+        visible=lambda wildcards: DETAILS[wildcards.video].visible,
         code=code("track_faces"),
     script:
         "../scripts/track_faces.py"

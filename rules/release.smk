@@ -13,15 +13,20 @@ rule publish:
             f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet", source=SOURCES
         ),
         angles=of_study(f"{RESTRICTED}/angles/{{video}}_{{source}}.csv", source=SOURCES),
-        effects=effects_of_study,
-        study=rules.study.output.effects,
-        summary=rules.study.output.summary,
-        accuracy=rules.study.output.accuracy,
-        heatmap=rules.study.output.heatmap,
-        confidence=rules.study.output.confidence,
-        lost_frames=rules.study.output.lost_frames,
+        movements=of_study(f"{RESTRICTED}/movements/{{video}}.csv"),
+        identities=of_study(f"{RESTRICTED}/identities/{{video}}.csv"),
+        effects=of_study(f"{RESTRICTED}/effects/{{video}}.csv"),
+        keypoint_effects=of_study(f"{RESTRICTED}/keypoint_effects/{{video}}.csv"),
+        interchange=of_study(f"{RESTRICTED}/interchange/{{video}}"),
+        study=[rules.study.output[name] for name in (*STUDY_TABLES, "pairs")],
+        figures=rules.study.output.figures,
         pictures=rules.study.output.pictures,
+        traces=of_study(
+            f"{RESTRICTED}/study/traces/{{video}}.{{form}}", form=["svg", "pdf"]
+        ),
         report=rules.report.output.report,
+        beside=rules.report.output.beside,
+        payloads=of_study(f"{RESTRICTED}/study/videos/{{video}}.js"),
     output:
         manifest=f"{RELEASE}/manifest.json",
     log:

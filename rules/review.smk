@@ -18,7 +18,7 @@ rule list_people:
         mem_mb=megabytes("list_people"),
         runtime=minutes("list_people"),
     params:
-        patient=lambda wildcards: TOKENS[wildcards.video].patient,
+        patient=lambda wildcards: DETAILS[wildcards.video].patient,
         code=code("list_people"),
     script:
         "../scripts/list_people.py"

@@ -1,47 +1,100 @@
-rule study:
-    """The dataset-wide answer: effects of every video, their summary over videos, and the figures."""
+# Figure of the study -> its category in Snakemake's report, its title, and what it is measured against.
+FIGURES = {
+    "tradeoff": ("Study", "Which method to choose", "net of control"),
+    "accuracy": ("Angles", "Mean absolute difference", "raw, with control"),
+    "heatmap": ("Angles", "Mean absolute difference by angle", "net of control"),
+    "equivalence": ("Angles", "Tests of equivalence", "net of control"),
+    "bland_altman": ("Angles", "Limits of agreement", "raw"),
+    "bland_altman_joints": ("Angles", "Limits of agreement, all joints", "raw"),
+    "raincloud": ("Angles", "Spread over videos", "net of control"),
+    "agreement": ("Angles", "Intraclass correlation", "raw, with control"),
+    "keypoints": ("Keypoints and people", "Keypoints", "raw, with control"),
+    "confidence": ("Keypoints and people", "Change of confidence", "raw, with control"),
+    "lost_frames": (
+        "Keypoints and people",
+        "Frames lost and gained",
+        "raw, with control",
+    ),
+    "identities": (
+        "Keypoints and people",
+        "Identities and head counts",
+        "raw, with control",
+    ),
+}
+
+STUDY_TABLES = (
+    "effects",
+    "keypoint_effects",
+    "identities",
+    "headcounts",
+    "movements",
+    "summary",
+    "equivalence",
+    "agreement",
+    "contrasts",
+    "choice",
+)
+
+
+rule show_video:
+    """Angles and skeletons of one video as the report shows them, numbers and no pixel, and a figure of the patient's."""
     input:
-        effects=effects_of_study,
-        angles=angles_of_study,
-        matches=matches_of_study,
+        keypoints=of_sources(f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet"),
+        angles=of_sources(f"{RESTRICTED}/angles/{{video}}_{{source}}.csv"),
+        matches=f"{RESTRICTED}/matches/{{video}}.parquet",
+        people=f"{RESTRICTED}/people/{{video}}.csv",
+        timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
+        screening=f"{RESTRICTED}/screened/{{video}}.tsv",
     output:
-        effects=f"{RESTRICTED}/study/effects.csv",
-        summary=f"{RESTRICTED}/study/summary.csv",
-        accuracy=report(
-            f"{RESTRICTED}/study/figures/accuracy.svg",
-            caption="../report/accuracy.rst",
-            category="Effect of anonymization",
-            labels={
-                "figure": "Mean absolute difference",
-                "basis": "raw, with control",
-            },
-        ),
-        heatmap=report(
-            f"{RESTRICTED}/study/figures/heatmap.svg",
-            caption="../report/heatmap.rst",
-            category="Effect of anonymization",
-            labels={
-                "figure": "Mean absolute difference by angle",
-                "basis": "net of control",
-            },
-        ),
-        confidence=report(
-            f"{RESTRICTED}/study/figures/confidence.svg",
-            caption="../report/confidence.rst",
-            category="Effect of anonymization",
-            labels={"figure": "Change of confidence", "basis": "raw, with control"},
-        ),
-        lost_frames=report(
-            f"{RESTRICTED}/study/figures/lost_frames.svg",
-            caption="../report/lost_frames.rst",
-            category="Effect of anonymization",
-            labels={"figure": "Frames lost and gained", "basis": "raw, with control"},
-        ),
-        pictures=[
-            f"{RESTRICTED}/study/figures/{figure}.png"
-            for figure in ("accuracy", "heatmap", "confidence", "lost_frames")
+        payload=f"{RESTRICTED}/study/videos/{{video}}.js",
+        traces=multiext(f"{RESTRICTED}/study/traces/{{video}}", ".svg", ".pdf"),
+    log:
+        f"{LOGS}/show_video/{{video}}.log",
+    benchmark:
+        f"{BENCHMARKS}/show_video/{{video}}.tsv"
+    conda:
+        "../envs/deidpose.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("show_video"),
+        runtime=minutes("show_video"),
+    params:
+        sources=SOURCES,
+        signal=SIGNAL,
+        code=code("show_video"),
+    script:
+        "../scripts/show_video.py"
+
+
+rule study:
+    """The dataset-wide answer: effects of every video, their statistics over videos or subjects, and the figures."""
+    input:
+        effects=of_study(f"{RESTRICTED}/effects/{{video}}.csv"),
+        keypoint_effects=of_study(f"{RESTRICTED}/keypoint_effects/{{video}}.csv"),
+        identities=of_study(f"{RESTRICTED}/identities/{{video}}.csv"),
+        headcounts=of_study(f"{RESTRICTED}/headcounts/{{video}}.csv"),
+        movements=of_study(f"{RESTRICTED}/movements/{{video}}.csv"),
+        pairs=of_study(f"{RESTRICTED}/pairs/{{video}}.parquet"),
+        audits=audits_of_study,
+        proofs=of_study(f"{RESTRICTED}/sanitizing/{{video}}.json"),
+    output:
+        **{name: f"{RESTRICTED}/study/{name}.csv" for name in STUDY_TABLES},
+        pairs=f"{RESTRICTED}/study/pairs.parquet",
+        sentence=f"{RESTRICTED}/study/choice.txt",
+        figures=[
+            report(
+                f"{RESTRICTED}/study/figures/{figure}.svg",
+                caption=f"../report/{figure}.rst",
+                category=category,
+                labels={"figure": title, "basis": basis},
+            )
+            for figure, (category, title, basis) in FIGURES.items()
         ],
-        traces=directory(f"{RESTRICTED}/study/traces"),
+        pictures=expand(
+            f"{RESTRICTED}/study/figures/{{figure}}.{{form}}",
+            figure=FIGURES,
+            form=["pdf", "png"],
+        ),
     log:
         f"{LOGS}/study.log",
     benchmark:
@@ -53,11 +106,11 @@ rule study:
         mem_mb=megabytes("study"),
         runtime=minutes("study"),
     params:
-        methods=METHODS,
-        samples=config["study"]["bootstrap_samples"],
-        level=config["study"]["confidence_level"],
-        seed=config["study"]["seed"],
-        trace_videos=config["study"]["trace_videos"],
+        videos=videos_of_study,
+        methods=COPIES,
+        study=config["study"],
+        signal=SIGNAL,
+        withhold=config["audit"]["withhold"],
         code=code("study"),
     script:
         "../scripts/study.py"
@@ -66,14 +119,12 @@ rule study:
 rule report:
     """The study on one page that opens offline, with no source pixel and no source name in it."""
     input:
+        **{name: f"{RESTRICTED}/study/{name}.csv" for name in STUDY_TABLES},
         screening=f"{RESTRICTED}/screening.tsv",
-        effects=f"{RESTRICTED}/study/effects.csv",
-        summary=f"{RESTRICTED}/study/summary.csv",
-        accuracy=f"{RESTRICTED}/study/figures/accuracy.svg",
-        heatmap=f"{RESTRICTED}/study/figures/heatmap.svg",
-        confidence=f"{RESTRICTED}/study/figures/confidence.svg",
-        lost_frames=f"{RESTRICTED}/study/figures/lost_frames.svg",
-        traces=f"{RESTRICTED}/study/traces",
+        pairs=f"{RESTRICTED}/study/pairs.parquet",
+        sentence=f"{RESTRICTED}/study/choice.txt",
+        payloads=of_study(f"{RESTRICTED}/study/videos/{{video}}.js"),
+        libraries=expand("resources/libraries/{file}", file=LIBRARY_FILES),
         audits=audits_of_study,
         proofs=of_study(f"{RESTRICTED}/sanitizing/{{video}}.json"),
     output:
@@ -83,6 +134,8 @@ rule report:
             category="Study",
             labels={"figure": "The whole study on one page", "basis": "raw and net"},
         ),
+        # Names of the files of study/videos that are not inside the page and go out beside it.
+        beside=f"{RESTRICTED}/study/beside.json",
     log:
         f"{LOGS}/report.log",
     benchmark:
@@ -96,8 +149,13 @@ rule report:
     params:
         methods=METHODS,
         settings=SETTINGS,
-        models=MODELS,
+        models=MODELS | LIBRARY_FACTS,
+        conditions=lambda wildcards: {
+            video: condition
+            for video, (_, condition) in videos_of_study(wildcards).items()
+        },
         excluded=corrections.excluded(CORRECTIONS),
+        libraries=list(LIBRARY_FILES.values()),
         code=code("report"),
     script:
         "../scripts/report.py"

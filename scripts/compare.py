@@ -1,8 +1,8 @@
-"""What one method did to the joint angles of one video, from the keypoints and angles before and after it."""
+"""What every method did to the angles and keypoints of one video, from those before and after it."""
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from deidpose import effects, tables
 from deidpose.jobs import job
@@ -11,16 +11,30 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    matches = effects.match_people(
-        tables.read(snakemake.input.original_keypoints, "keypoints"),
-        tables.read(snakemake.input.method_keypoints, "keypoints"),
-    )
-    comparison = effects.compare(
-        snakemake.wildcards.video,
-        snakemake.wildcards.method,
-        tables.read(snakemake.input.original_angles, "angles"),
-        tables.read(snakemake.input.method_angles, "angles"),
-        matches,
-    )
+    video = snakemake.wildcards.video
+    methods = snakemake.params.methods
+    people = tables.read(snakemake.input.people, "people")
+    sections = tables.read(snakemake.input.matches, "matches")
+    matches = {method: sections[sections["method"] == method].drop(columns="method") for method in methods}
+
+    # One method at a time: a long video's tables of all of them would not fit into memory together.
+    original = tables.read(snakemake.input.original_angles, "angles")
+    of_angles, of_pairs = [], []
+    for method, path in zip(methods, snakemake.input.copies_angles, strict=True):
+        copy = {method: tables.read(path, "angles")}
+        of_angles.append(effects.compare(video, original, copy, matches, people))
+        of_pairs.append(effects.pairs(video, original, copy, matches, people, snakemake.params.signal))
+        del copy
+    del original
+    comparison = effects.subtract_control(pd.concat(of_angles), "effects")
     tables.write(comparison, "effects", snakemake.output.effects)
-    Path(snakemake.output.matches).write_text(json.dumps(matches) + "\n", encoding="utf-8")
+    tables.write(pd.concat(of_pairs), "pairs", snakemake.output.pairs)
+
+    original = tables.read(snakemake.input.original_keypoints, "keypoints")
+    of_keypoints = []
+    for method, path in zip(methods, snakemake.input.copies_keypoints, strict=True):
+        copy = {method: tables.read(path, "keypoints")}
+        of_keypoints.append(effects.compare_keypoints(video, original, copy, matches, people))
+        del copy
+    comparison = effects.subtract_control(pd.concat(of_keypoints), "keypoint_effects")
+    tables.write(comparison, "keypoint_effects", snakemake.output.keypoint_effects)

@@ -1,4 +1,4 @@
-"""One network, from the first source that has it, with its digest checked."""
+"""One network, or one library of the report's page, from the first source that has it, with its digest checked."""
 
 from typing import TYPE_CHECKING
 

@@ -1,13 +1,34 @@
-"""Joint angles of everyone in one video, from the keypoints of one source."""
+"""Joint and segment angles of everyone in one video, in the original and in every copy, and their movements."""
 
 from typing import TYPE_CHECKING
 
-from deidpose import angles, tables
+import pandas as pd
+
+from deidpose import angles, filtering, movements, tables, video
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    keypoints = tables.read(snakemake.input.keypoints, "keypoints")
-    tables.write(angles.joint_angles(keypoints), "angles", snakemake.output.angles)
+    matches = tables.read(snakemake.input.matches, "matches")
+    cuts = tables.read(snakemake.input.cuts, "cuts")
+    frame_rate = video.frame_rate(tables.read(snakemake.input.timestamps, "timestamps"))
+    directions = angles.find_directions(tables.read(snakemake.input.keypoints[0], "keypoints"))
+    moved = []
+    for source, path, output in zip(
+        snakemake.params.sources, snakemake.input.keypoints, snakemake.output.angles, strict=True
+    ):
+        keypoints = tables.read(path, "keypoints")
+        # Which way somebody faces is a fact of the view and no effect of a method.
+        facing = (
+            directions
+            if source == "original"
+            else angles.carry_directions(directions, matches[matches["method"] == source], keypoints)
+        )
+        measured = filtering.filter_angles(
+            angles.joint_angles(keypoints, facing), snakemake.params.kinematics, frame_rate, cuts
+        )
+        tables.write(measured, "angles", output)
+        moved.append(movements.movements(measured, snakemake.wildcards.video, source))
+    tables.write(pd.concat(moved), "movements", snakemake.output.movements)

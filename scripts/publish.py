@@ -20,7 +20,9 @@ with job(snakemake.log[0]):
             [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits],
             [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.proofs],
         ),
-        release.documents(snakemake.input, restricted),
+        release.documents(
+            snakemake.input, restricted, json.loads(Path(snakemake.input.beside).read_text(encoding="utf-8"))
+        ),
         {
             "settings": snakemake.params.settings,
             "corrections": snakemake.params.corrections,

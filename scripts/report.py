@@ -1,4 +1,4 @@
-"""The study on one page, from its tables, its figures, the screening and the audits."""
+"""The study on one page, from its tables, the screening, the audits and what is to be shown of every video."""
 
 import json
 from pathlib import Path
@@ -10,19 +10,30 @@ from deidpose.jobs import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+NAMES = (
+    "effects", "keypoint_effects", "identities", "headcounts", "movements", "pairs", "summary", "equivalence",
+    "agreement", "contrasts", "choice",
+)  # fmt: skip
+
 with job(snakemake.log[0]):
-    page = report.render(
+    page, beside = report.render(
         screening=corrections.leave_out(tables.read(snakemake.input.screening, "screening"), snakemake.params.excluded),
-        effects=tables.read(snakemake.input.effects, "effects"),
-        summary=tables.read(snakemake.input.summary, "summary"),
+        **{name: tables.read(snakemake.input[name], name) for name in NAMES},
         audits=sanitizing.judge(
             [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits],
             [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.proofs],
         ),
+        sentence=Path(snakemake.input.sentence).read_text("utf-8").strip(),
         methods=snakemake.params.methods,
-        figures={name: Path(snakemake.input[name]).read_text("utf-8") for name in report.FIGURES},
-        traces={path.stem: path.read_text("utf-8") for path in Path(snakemake.input.traces).glob("*.svg")},
+        payloads={Path(path).stem: Path(path) for path in snakemake.input.payloads},
         settings=snakemake.params.settings,
         provenance={"versions": provenance.versions(), "models": snakemake.params.models},
+        # Not read as text, which would change the carriage returns inside them.
+        libraries={
+            name: Path(path).read_bytes().decode("utf-8")
+            for name, path in zip(snakemake.params.libraries, snakemake.input.libraries, strict=True)
+        },
+        conditions=snakemake.params.conditions,
     )
-    Path(snakemake.output.report).write_text(page, encoding="utf-8", errors="replace")
+    Path(snakemake.output.report).write_text(page, encoding="utf-8", errors="replace", newline="\n")
+    Path(snakemake.output.beside).write_text(json.dumps(beside) + "\n", encoding="utf-8")

@@ -1,13 +1,14 @@
 """Print the short answer of a study: python scripts/show_summary.py results.
 
-For each method the mean over the videos of the difference from the original, and of the difference from the control
-where it says net; and what the audit said.
+For each method the mean over subjects of the difference from the original, and of the difference from the control
+where it says net; which method to choose; and what the audit said.
 """
 
 import argparse
 import csv
 import json
 import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -29,21 +30,33 @@ def main() -> int:
     results: Path = parser.parse_args().results
     release = results / "release"
     try:
-        with (release / "study" / "summary.csv").open(encoding="utf-8", newline="") as file:
-            means = {
-                (row["method"], row["angle"], row["measure"], row["basis"]): row["mean"] for row in csv.DictReader(file)
-            }
+        summary = _rows(release / "study" / "summary.csv")
+        first = next(iter(_rows(release / "study" / "choice.csv")), {})
         manifest = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
     except OSError:
         print(f"There is no finished study in {results}: run the workflow first.", file=sys.stderr)
         return 1
+    signal = "filtered" if manifest["settings"]["kinematics"]["filter"] else "unfiltered"
+    means = {
+        (row["method"], row["angle"], row["measure"], row["basis"]): row["mean"]
+        for row in summary
+        if row["signal"] == signal and row["condition"] == "all"
+    }
     for angle, title in _ANGLES.items():
         print(f"\n{title:<12}" + "".join(f"{name:>14}" for name in _MEASURES.values()))
         for method in dict.fromkeys(method for method, *_ in means):
             cells = [means.get((method, angle, measure, basis), "") for measure, basis in _MEASURES]
             print(f"{method:<12}" + "".join(f"{float(cell):>14.3f}" if cell else f"{'-':>14}" for cell in cells))
+    if first:
+        answer = f"choose {first['method']}" if first["recommended"] == "True" else "no method can be recommended"
+        print("\n" + textwrap.fill(f"{answer}: {first['reason']}", 100))
     print(f"\naudit: {_verdicts(release, manifest)}\nreport: {release / 'report.html'}")
     return 0
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _verdicts(release: Path, manifest: dict[str, Any]) -> str:

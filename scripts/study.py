@@ -1,4 +1,4 @@
-"""The dataset-wide answer, as tables and figures, from the effects of every video and method."""
+"""The dataset-wide answer: effects of every video, their statistics over videos or subjects, and the figures."""
 
 import json
 from pathlib import Path
@@ -6,46 +6,66 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deidpose import figures, stats, tables
+from deidpose import choice, figures, sanitizing, stats, tables
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def by_video(paths: list[str]) -> dict[str, dict[str, str]]:
-    """Group files named {video}_{source} by video, then by source; both in the order of the files."""
-    grouped: dict[str, dict[str, str]] = {}
-    for path in paths:
-        video, source = Path(path).stem.rsplit("_", 1)
-        grouped.setdefault(video, {})[source] = path
-    return grouped
+def together(name: str, paths: list[str], methods: list[str], people: str) -> pd.DataFrame:
+    """Return a table of every video in one, by video and, where it has methods, in their order."""
+    parts = (tables.read(path, name) for path in paths)
+    if name == "pairs" and people == "patient":  # by far the longest table, and only drawn
+        parts = (part[part["patient"]] for part in parts)
+    table = pd.concat([tables.empty(name), *parts])
+    if "method" not in table:
+        return table.sort_values("video", kind="stable")
+    rank = table["method"].map({method: rank for rank, method in enumerate(methods)})
+    return table.assign(rank=rank).sort_values(["video", "rank"], kind="stable").drop(columns="rank")
 
 
 with job(snakemake.log[0]):
-    methods = [*snakemake.params.methods, stats.CONTROL]
-    effects = pd.concat([tables.empty("effects"), *(tables.read(path, "effects") for path in snakemake.input.effects)])
-    rank = effects["method"].map({method: rank for rank, method in enumerate(methods)})
-    effects = effects.assign(rank=rank).sort_values(["video", "rank"], kind="stable").drop(columns="rank")
-    tables.write(effects, "effects", snakemake.output.effects)
+    settings, signal, methods = snakemake.params.study, snakemake.params.signal, snakemake.params.methods
+    rows = [(video, subject, condition) for video, (subject, condition) in snakemake.params.videos.items()]
+    videos = pd.DataFrame(rows, columns=["video", "subject", "condition"], dtype="str")
+    found = {
+        name: together(name, snakemake.input[name], methods, settings["people"])
+        for name in ("effects", "keypoint_effects", "identities", "headcounts", "movements", "pairs")
+    }
+    audits = sanitizing.judge(
+        [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits],
+        [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.proofs],
+    )
+    found["summary"] = stats.summarize(
+        found["effects"], found["keypoint_effects"], found["identities"], videos, settings
+    )
+    found["equivalence"] = stats.equivalence(found["effects"], videos, settings)
+    found["agreement"] = stats.agreement(found["effects"], videos, settings)
+    found["contrasts"] = stats.contrasts(found["effects"], videos, settings)
+    found["choice"] = choice.choose(
+        audits,
+        found["summary"],
+        found["equivalence"],
+        found["contrasts"],
+        settings,
+        signal,
+        snakemake.params.withhold,
+    )
+    for name, table in found.items():
+        tables.write(table, name, snakemake.output[name])
+    Path(snakemake.output.sentence).write_text(choice.sentence(found["choice"]) + "\n", encoding="utf-8")
 
-    summary = stats.summarize(effects, snakemake.params.samples, snakemake.params.level, snakemake.params.seed)
-    tables.write(summary, "summary", snakemake.output.summary)
-
-    for name, draw in figures.STUDY.items():
-        figure = draw(summary)
-        figures.save(figure, snakemake.output[name])
-        figures.save(figure, Path(snakemake.output[name]).with_suffix(".png"))
-
-    folder = Path(snakemake.output.traces)
-    folder.mkdir(parents=True, exist_ok=True)
-    matches = by_video(snakemake.input.matches)
-    for video, paths in list(by_video(snakemake.input.angles).items())[: snakemake.params.trace_videos]:
-        angles = {source: tables.read(path, "angles") for source, path in paths.items()}
-        original = angles.pop("original")
-        people = {
-            method: {int(person): tracks for person, tracks in json.loads(Path(path).read_text("utf-8")).items()}
-            for method, path in matches[video].items()
-        }
-        ordered = {method: angles[method] for method in methods}
-        figures.save(figures.traces_of_video(video, original, ordered, people), folder / f"{video}.svg")
+    drawn = {name: table for name, table in found.items() if name in figures.Study._fields}
+    study = figures.Study(
+        **drawn,
+        signal=signal,
+        people=settings["people"],
+        level=settings["confidence_level"],
+        margin_deg=settings["margin_deg"],
+        alpha=settings["alpha"],
+    )
+    for path in map(Path, snakemake.output.figures):
+        figure = figures.STUDY[path.stem](study)
+        for ending in (".svg", ".pdf", ".png"):
+            figures.save(figure, path.with_suffix(ending))

@@ -74,6 +74,15 @@ def together(*people: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["frame", "person", "order"], ignore_index=True).drop(columns="order")
 
 
+def with_knuckles(table: pd.DataFrame, x: float = 9000.0, y: float = 9000.0) -> pd.DataFrame:
+    """Return a sorted table ``keypoints`` of BODY_25 with the knuckles of both index fingers, far away at (x, y)."""
+    count = len(skeleton.BODY_25)
+    hands = table.iloc[np.repeat(np.arange(0, len(table), count), 2)]
+    hands = hands.assign(keypoint=list(skeleton.KEYPOINTS[count:]) * (len(table) // count), x_px=x, y_px=y)
+    order = [*np.repeat(np.arange(0, len(table), count), count), *np.repeat(np.arange(0, len(table), count), 2)]
+    return pd.concat([table, hands]).iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
+
+
 def found(*rows: tuple[float, ...]) -> pd.DataFrame:
     """Return the table ``detections`` with these rows."""
     return tables.check(pd.DataFrame(rows, columns=list(tables.TABLES["detections"])), "detections")

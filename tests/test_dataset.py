@@ -164,12 +164,29 @@ def test_the_table_names_the_patient_and_who_stays_visible_by_their_tokens(tmp_p
         tmp_path, "source\tvideo\tpatient\tvisible", "a.mp4\tA\t1-1f0c99\t", "./b.mp4\tB\t\t0-aaaaaa, 12-000000"
     )
     found = dataset.scan(data, listed, SECRET)
-    assert dataset.tokens(found, data, listed) == {
-        "A": dataset.Tokens("1-1f0c99", ()),
-        "B": dataset.Tokens("", ("0-aaaaaa", "12-000000")),
-        dataset.video_id("c.mp4", SECRET): dataset.Tokens("", ()),
+    assert dataset.details(found, data, listed) == {
+        "A": dataset.Details(patient="1-1f0c99"),
+        "B": dataset.Details(visible=("0-aaaaaa", "12-000000")),
+        dataset.video_id("c.mp4", SECRET): dataset.Details(),
     }
-    assert set(dataset.tokens(found, data, None).values()) == {dataset.Tokens("", ())}
+    assert set(dataset.details(found, data, None).values()) == {dataset.Details()}
+
+
+def test_the_table_gives_subjects_and_conditions(tmp_path: Path) -> None:
+    data = fill(tmp_path / "data", "a.mp4", "b.mp4")
+    listed = table(tmp_path, "source\tvideo\tsubject\tcondition", "a.mp4\tA\tS1\tbarefoot, slow", "b.mp4\tB\t\t")
+    found = dataset.scan(data, listed, SECRET)
+    assert dataset.details(found, data, listed) == {
+        "A": dataset.Details(subject="S1", condition="barefoot, slow"),
+        "B": dataset.Details(),
+    }
+
+
+@pytest.mark.parametrize("condition", ["all", "ALL", "=SUM(A1)", "x" * 41, "<b>"])
+def test_a_condition_that_could_mislead_a_reader_of_the_release_is_refused(tmp_path: Path, condition: str) -> None:
+    listed = table(tmp_path, "source\tcondition", f"a.mp4\t{condition}")
+    with pytest.raises(UserError, match=r"Line 2 .* has the condition"):
+        dataset.read_table(listed)
 
 
 def test_accents_match_however_they_are_composed(tmp_path: Path) -> None:

@@ -12,14 +12,19 @@ def grey(index: int = 0, odd: bool = False, full_range: bool = False) -> Frame:
     return Frame(index, 0.0, (np.full((240, 320), 90, np.uint8), *[np.full(half, 128, np.uint8)] * 2), full_range)
 
 
-def table(positions: dict[str, tuple[float, float]], frame: int = 0, person: int = 0) -> pd.DataFrame:
-    seen = [positions.get(name, (np.nan, np.nan)) for name in skeleton.BODY_25]
+def table(
+    positions: dict[str, tuple[float, float]],
+    frame: int = 0,
+    person: int = 0,
+    names: tuple[str, ...] = skeleton.KEYPOINTS,
+) -> pd.DataFrame:
+    seen = [positions.get(name, (np.nan, np.nan)) for name in names]
     return pd.DataFrame(
         {
             "frame": frame,
             "time_s": 0.0,
             "person": person,
-            "keypoint": skeleton.BODY_25,
+            "keypoint": names,
             "x_px": [x for x, _ in seen],
             "y_px": [y for _, y in seen],
             "confidence": 1.0,
@@ -63,6 +68,16 @@ def test_everyone_in_the_frame_and_nobody_of_another_frame_is_drawn() -> None:
     assert not first[200, 150]
     assert second[200, 150]
     assert not second[50].any()
+
+
+def test_knuckles_are_not_drawn() -> None:
+    shown = {"LWrist": (50.0, 50.0), "RWrist": (250.0, 50.0)}
+    hands = {"LIndex": (50.0, 200.0), "RIndex": (250.0, 200.0)}
+    with_hands = pd.concat([table(shown | hands), table(shown | hands, person=1)])
+    without = pd.concat([table(shown, names=skeleton.BODY_25), table(shown, person=1, names=skeleton.BODY_25)])
+    (drawn,), (expected,) = (list(drawing.draw_skeletons([grey()], keypoints)) for keypoints in (with_hands, without))
+    for plane, other in zip(drawn, expected, strict=True):
+        np.testing.assert_array_equal(plane, other)
 
 
 def test_frames_are_left_as_they_are_and_those_without_people_pass_untouched() -> None:

@@ -41,7 +41,7 @@ def locked(path: Path) -> dict[str, tuple[str, frozenset[str]]]:
     return packages
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "requirements-readers.lock"])
 def test_a_lock_has_a_hash_for_everything_and_no_address_or_path(root: Path, name: str) -> None:
     assert all(hashes for _, hashes in locked(root / name).values())
     for line in (root / name).read_text(encoding="utf-8").splitlines():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bodies import BACK, HEAD, STANDING, body, together
+from bodies import BACK, HEAD, STANDING, body, together, with_knuckles
 from deidpose import heads, skeleton, tables
 
 _BOX = ["x_px", "y_px", "width_px", "height_px"]
@@ -251,3 +251,10 @@ def test_keypoints_become_an_array_in_their_order() -> None:
     assert points.shape == (4, 25, 3)
     assert points[1, skeleton.INDEX["LKnee"]].tolist() == [45, 90, 0.9]
     assert np.isnan(points[:, skeleton.INDEX["LHeel"], :2]).all()
+
+
+def test_knuckles_change_no_head() -> None:
+    plain = together(body(range(2), 10, 20), body(range(2), 30, 40, 1))
+    pd.testing.assert_frame_equal(heads.place(with_knuckles(plain)), heads.place(plain))
+    for values, expected in zip(heads.as_array(with_knuckles(plain)), heads.as_array(plain), strict=True):
+        np.testing.assert_array_equal(values, expected)

@@ -40,6 +40,13 @@ def listed(*bodies: pd.DataFrame, patient: str = "") -> pd.DataFrame:
     return people.list_people(pd.concat(bodies, ignore_index=True), SIZE, N_FRAMES, patient)
 
 
+def test_knuckles_change_neither_the_boxes_nor_the_tokens() -> None:
+    plain = body(0, range(10), 500, 250, 200)
+    hands = plain[plain["keypoint"].isin(["LWrist", "RWrist"])].assign(x_px=900.0, y_px=400.0)
+    hands["keypoint"] = hands["keypoint"].map({"LWrist": "LIndex", "RWrist": "RIndex"})
+    pd.testing.assert_frame_equal(listed(pd.concat([plain, hands])), listed(plain))
+
+
 def patient(table: pd.DataFrame) -> int:
     (person,) = table.loc[table["patient"], "person"]
     return int(person)

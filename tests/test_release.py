@@ -206,20 +206,38 @@ def test_without_hard_links_files_are_copied(
 
 
 def inputs(restricted: Path) -> dict[str, Any]:
-    given: dict[str, Any] = {name: [] for name in release._FOLDERS}
-    return given | {
+    empty: dict[str, Any] = {name: [] for name in release._FOLDERS}
+    return empty | {
         "angles": [str(restricted / "angles/v1_original.csv")],
         "report": str(restricted / "study/report.html"),
-        "pictures": [str(restricted / "study/pictures/accuracy.svg")],
+        "figures": [str(restricted / "study/pictures/accuracy.svg")],
     }
 
 
 def test_documents_go_to_their_folders(restricted: Path) -> None:
-    assert release.documents(inputs(restricted), restricted) == {
+    assert release.documents(inputs(restricted), restricted, []) == {
         "angles/v1_original.csv": restricted / "angles/v1_original.csv",
         "report.html": restricted / "study/report.html",
         "study/figures/accuracy.svg": restricted / "study/pictures/accuracy.svg",
     }
+
+
+def test_a_folder_of_documents_keeps_its_name(restricted: Path) -> None:
+    _write(restricted / "interchange/v1/original.nc", "poses")
+    _write(restricted / "interchange/v1/.snakemake_timestamp", "")
+    found = release.documents(
+        inputs(restricted) | {"interchange": [str(restricted / "interchange/v1")]}, restricted, []
+    )
+    assert [place for place in found if place.startswith("inter")] == ["interchange/v1/original.nc"]
+    assert found["interchange/v1/original.nc"] == restricted / "interchange/v1/original.nc"
+
+
+def test_only_what_the_page_does_not_hold_goes_out_beside_it(restricted: Path) -> None:
+    _write(restricted / "study/videos/v1.js", "numbers")
+    _write(restricted / "study/videos/v2.js", "numbers")
+    payloads = [str(restricted / f"study/videos/{video}.js") for video in ("v1", "v2")]
+    found = release.documents(inputs(restricted) | {"payloads": payloads}, restricted, ["v2.js"])
+    assert [place for place in found if place.endswith(".js")] == ["report/v2.js"]
 
 
 def test_a_document_from_elsewhere_is_refused(restricted: Path, tmp_path: Path) -> None:
@@ -227,7 +245,7 @@ def test_a_document_from_elsewhere_is_refused(restricted: Path, tmp_path: Path) 
     (restricted / "angles/link.csv").symlink_to(tmp_path / "outside.csv")
     for path in (tmp_path / "outside.csv", restricted / "../../outside.csv", restricted / "angles/link.csv"):
         with pytest.raises(UserError, match="nothing was released"):
-            release.documents(inputs(restricted) | {"angles": [str(path)]}, restricted)
+            release.documents(inputs(restricted) | {"angles": [str(path)]}, restricted, [])
 
 
 def test_a_release_that_was_moved_aside_when_the_run_was_killed_comes_back(

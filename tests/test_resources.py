@@ -57,6 +57,11 @@ def test_a_study_of_more_videos_needs_more() -> None:
     assert resources.minutes("study", {"n_videos": 400}, 1) > resources.minutes("study", {"n_videos": 4}, 1)
 
 
+def test_a_thousand_videos_of_two_people_fit_into_the_memory_that_the_study_asks_for() -> None:
+    """Their tables and figures took 1.45 GB, with the frame pairs of the patients alone."""
+    assert resources.megabytes("study", {"n_videos": 1000}, 1) > 2 * 1024
+
+
 def test_the_size_of_a_file_that_is_gone_is_nothing(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"123")
     assert resources.size(str(tmp_path / "a")) == 3

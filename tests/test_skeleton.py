@@ -26,7 +26,7 @@ def test_every_limb_leads_to_a_keypoint_of_its_own_side() -> None:
 
 @pytest.mark.parametrize(("name", "landmark"), skeleton.BLAZEPOSE.items())
 def test_left_stays_left_and_right_stays_right(name: str, landmark: int) -> None:
-    assert name in skeleton.BODY_25
+    assert name in skeleton.KEYPOINTS
     if landmark >= FIRST_BODY_LANDMARK:
         assert name[0] == ("L" if landmark % 2 else "R")
 
@@ -46,7 +46,15 @@ def test_neck_and_hip_are_midpoints_with_the_lower_confidence() -> None:
 
 def test_only_the_small_toes_have_no_counterpart() -> None:
     missing = np.isnan(skeleton.from_blazepose(landmarks())).any(axis=1)
-    assert {skeleton.BODY_25[index] for index in np.flatnonzero(missing)} == {"LSmallToe", "RSmallToe"}
+    assert {skeleton.KEYPOINTS[index] for index in np.flatnonzero(missing)} == {"LSmallToe", "RSmallToe"}
+
+
+def test_the_knuckles_of_the_index_fingers_come_after_body_25() -> None:
+    given = landmarks()
+    body = skeleton.from_blazepose(given)
+    assert body.shape == (27, 3)
+    assert [skeleton.INDEX[name] for name in ("LIndex", "RIndex")] == [25, 26]
+    np.testing.assert_array_equal(body[25:], given[[19, 20]])
 
 
 def test_landmarks_beyond_the_body_change_nothing() -> None:

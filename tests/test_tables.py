@@ -48,7 +48,7 @@ def test_text_files_end_their_lines_alike_everywhere(tmp_path: Path) -> None:
     content = (tmp_path / "a.csv").read_bytes()
     assert b"\r" not in content
     assert content.endswith(b"\n")
-    assert content.startswith(b"frame,time_s,person,angle,degrees,confidence\n")
+    assert content.startswith(b"frame,time_s,person,angle,degrees,degrees_filtered,confidence,direction\n")
 
 
 @given(st.floats(-1e5, 1e5))

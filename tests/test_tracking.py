@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
-from bodies import BACK, HEAD, STANDING, body, found, some_faces, together
+from bodies import BACK, HEAD, STANDING, body, found, some_faces, together, with_knuckles
 from deidpose import doubts, tables, tracking
 from deidpose.faces import covered_share, enlarge
 from deidpose.tracks import Track
@@ -400,6 +400,12 @@ def test_two_people_who_embrace_are_both_masked() -> None:
         assert masked(faces, frame, (280, 40, 40, 40))
         assert masked(faces, frame, (310, 50, 40, 40))
     assert set(review["kind"]) == {"no_face"}
+
+
+def test_knuckles_change_no_mask() -> None:
+    plain, faces = together(LARGE, phantom()), found((30, 283, 196, 34, 36, 0.5))
+    for with_hands, without in zip(track(faces, with_knuckles(plain)), track(faces, plain), strict=True):
+        pd.testing.assert_frame_equal(with_hands, without)
 
 
 def test_somebody_who_passes_in_front_of_another_is_no_phantom() -> None:

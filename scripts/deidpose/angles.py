@@ -1,131 +1,344 @@
-"""Joint angles in the picture plane, from BODY_25 keypoints.
+"""Joint and segment angles in the picture plane, from BODY_25 keypoints, with the conventions of Sports2D.
 
-Conventions (those of clinical gait analysis and of Sports2D, unsigned): knee and elbow flexion are 0 deg when
-the limb is straight; hip flexion is the angle between the thigh and the downward continuation of the trunk,
-0 deg when standing upright; shoulder flexion is the angle between the upper arm and the downward trunk, 0 deg
-with the arm hanging; ankle dorsiflexion is 90 deg minus the angle between the shank and the foot, 0 deg when the
-foot is at right angles to the shank, positive with the toes up. All are two-dimensional: they equal the
-anatomical angle only as far as the movement lies in the picture plane.
+Every angle is that of Sports2D 0.8.34 (Pagnon and Kim 2024, Journal of Open Source Software 9:6849; its definitions
+are those of Pose2Sim 0.10.49). All are two-dimensional: they equal the anatomical angle only as far as the movement
+lies in the picture plane. They are stated for somebody who is seen from the side and faces the right of the picture.
+
+Joint angles, 0 deg in somebody standing upright with the arms hanging and the feet flat, positive in flexion:
+
+- knee: between the thigh and the shank, 0 deg when straight, positive with the heel behind;
+- hip: between the thigh and the trunk (Neck to MidHip), positive with the knee in front;
+- ankle: dorsiflexion, 90 deg less than the angle between the shank and the foot (heel to big toe), positive with the
+  toes up;
+- shoulder: between the upper arm and the trunk, positive with the elbow in front, 180 deg with the arm up;
+- elbow: between the upper arm and the forearm, 0 deg when straight, positive with the wrist in front;
+- wrist: between the forearm and the hand (wrist to the knuckle of the index finger), 0 deg when straight, positive
+  with the knuckle in front.
+
+Segment angles are measured from the horizontal, 0 deg pointing forward (to the right), positive counterclockwise: a
+foot flat on the floor has 0 deg, a leg that somebody stands on -90 deg, an upright trunk 90 deg. The segments point
+from the heel to the big toe (foot), from the knee to the ankle (shank), from the hip to the knee (thigh), from MidHip
+to Neck (trunk), from Neck to the head, from the shoulder to the elbow (arm), from the elbow to the wrist (forearm) and
+from the wrist to the knuckle of the index finger (hand). Pelvis and shoulders are lines between right and left without
+a direction, from -90 to 90 deg.
+
+Somebody who faces the left of the picture is mirrored first, so that flexion is positive again. Of somebody who faces
+the camera the keypoints of the right side are mirrored, of somebody seen from behind those of the left side, so that
+what moves outward counts as moving forward: shoulder abduction is positive.
+
+What differs from Sports2D, and why:
+
+- Sports2D 0.8.34 lists the keypoints of the left wrist in another order than those of the right wrist, apparently a
+  slip; here the left wrist is defined as the right one.
+- Sports2D knows no head angle for BODY_25, which has no keypoint at the top of the head. Here the middle of both ears
+  takes its place, or the ear that is seen: of the keypoints of BODY_25 it lies closest to the line from the neck to
+  the top of the head.
+- In front and back views the picture does not tell whether a knee or an elbow is bent or overstretched, only whether
+  the limb points inward or outward. Sports2D gives the angle the sign of that; here it is positive, since these joints
+  bend one way. The thighs, shanks, arms and forearms keep the sign.
+- In front and back views Sports2D mirrors one end of the pelvis and of the line of the shoulders, about the left edge
+  of the picture. These two are not mirrored here.
+- Sports2D decides on right or left in every frame and leaves front and back to its user, see `find_directions`.
+- Sports2D continues its angles in steps of 180 deg, which hides that an angle has changed its sign, see `joint_angles`.
+- Where two keypoints that span a vector coincide, there is no angle; Sports2D has 0 deg.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from deidpose import tables
 from deidpose.errors import UserError
-from deidpose.skeleton import BODY_25, INDEX
+from deidpose.keypoints import Poses, poses, torso_lengths
+from deidpose.skeleton import INDEX, KEYPOINTS
+
+_Array: TypeAlias = NDArray[np.float64]
+_Average: TypeAlias = Callable[[_Array, _Array], tuple[_Array, _Array]]
 
 
 class Angle(NamedTuple):
-    """One joint angle: degrees = ``offset`` + ``sign`` x angle between the vectors ``first`` and ``second``.
+    """One angle: degrees = ``sign`` x (angle + ``offset``).
 
-    Each vector is a pair of BODY_25 names, from and to.
+    With two points, the angle is that of the vector from the second to the first against the horizontal; with three,
+    that at the second point from the third to the first; with four, that from the vector (third to fourth) to the
+    vector (first to second). Angles run from the x axis to the y axis of the picture, which points down.
     """
 
-    first: tuple[str, str]
-    second: tuple[str, str]
-    offset: float
-    sign: float
+    points: tuple[str, ...]  # keypoint names; Head stands for the middle of the ears
+    offset: float  # deg
+    sign: int
+    middle: float  # deg; the middle of the whole turn in which the angle is expressed
+    turn: float = 360.0  # deg; after how much the angle is the same again: 180 for a line without a direction
 
 
-#: The trunk line, pointing down.
-_TRUNK = ("Neck", "MidHip")
+#: The joint angles, left knee and left elbow first, here and in every summary: they were the two angles of the
+#: one-video prototype that this workflow replaces.
+JOINTS: tuple[str, ...] = (
+    "left_knee", "left_elbow", "right_knee", "right_elbow", "left_hip", "right_hip", "left_ankle", "right_ankle",
+    "left_shoulder", "right_shoulder", "left_wrist", "right_wrist",
+)  # fmt: skip
 
-#: Angle name -> definition. Left knee and left elbow lead, here and in every summary: they were the two angles
-#: of the one-video prototype that this workflow replaces.
-ANGLES: dict[str, Angle] = {
-    "left_knee": Angle(("LKnee", "LHip"), ("LKnee", "LAnkle"), 180.0, -1.0),
-    "left_elbow": Angle(("LElbow", "LShoulder"), ("LElbow", "LWrist"), 180.0, -1.0),
-    "right_knee": Angle(("RKnee", "RHip"), ("RKnee", "RAnkle"), 180.0, -1.0),
-    "right_elbow": Angle(("RElbow", "RShoulder"), ("RElbow", "RWrist"), 180.0, -1.0),
-    "left_hip": Angle(("LHip", "LKnee"), _TRUNK, 0.0, 1.0),
-    "right_hip": Angle(("RHip", "RKnee"), _TRUNK, 0.0, 1.0),
-    "left_ankle": Angle(("LAnkle", "LKnee"), ("LHeel", "LBigToe"), 90.0, -1.0),
-    "right_ankle": Angle(("RAnkle", "RKnee"), ("RHeel", "RBigToe"), 90.0, -1.0),
-    "left_shoulder": Angle(("LShoulder", "LElbow"), _TRUNK, 0.0, 1.0),
-    "right_shoulder": Angle(("RShoulder", "RElbow"), _TRUNK, 0.0, 1.0),
+#: The segment angles, against the horizontal.
+SEGMENTS: tuple[str, ...] = (
+    "trunk", "pelvis", "shoulders", "head", "left_thigh", "right_thigh", "left_shank", "right_shank", "left_foot",
+    "right_foot", "left_arm", "right_arm", "left_forearm", "right_forearm", "left_hand", "right_hand",
+)  # fmt: skip
+
+#: Definitions from Sports2D (``angle_dict``); of what there is on both sides, those of the right. The middles are
+#: ours: half a turn from them lies where no joint gets, and segments only when somebody is upside down.
+_DEFINITIONS: dict[str, Angle] = {
+    "knee": Angle(("RAnkle", "RKnee", "RHip"), -180.0, 1, 60.0),
+    "elbow": Angle(("RWrist", "RElbow", "RShoulder"), 180.0, -1, 60.0),
+    "hip": Angle(("RKnee", "RHip", "MidHip", "Neck"), 0.0, -1, 45.0),
+    "ankle": Angle(("RKnee", "RAnkle", "RBigToe", "RHeel"), 90.0, 1, 0.0),
+    "shoulder": Angle(("RElbow", "RShoulder", "MidHip", "Neck"), 0.0, -1, 60.0),
+    # Sports2D has LElbow, LIndex, LWrist on the left, see above.
+    "wrist": Angle(("RElbow", "RWrist", "RIndex"), -180.0, 1, 0.0),
+    "trunk": Angle(("Neck", "MidHip"), 0.0, -1, 90.0),
+    "pelvis": Angle(("LHip", "RHip"), 0.0, -1, 0.0, 180.0),
+    "shoulders": Angle(("LShoulder", "RShoulder"), 0.0, -1, 0.0, 180.0),
+    "head": Angle(("Head", "Neck"), 0.0, -1, 90.0),
+    "thigh": Angle(("RKnee", "RHip"), 0.0, -1, -90.0),
+    "shank": Angle(("RAnkle", "RKnee"), 0.0, -1, -90.0),
+    "foot": Angle(("RBigToe", "RHeel"), 0.0, -1, -45.0),
+    "arm": Angle(("RElbow", "RShoulder"), 0.0, -1, 0.0),
+    "forearm": Angle(("RWrist", "RElbow"), 0.0, -1, 0.0),
+    "hand": Angle(("RIndex", "RWrist"), 0.0, -1, 0.0),
 }
 
 
-class Poses(NamedTuple):
-    """A keypoints table as arrays, one row for each frame and person, in that order."""
+def _defined(name: str) -> Angle:
+    """Return the definition of one angle of `JOINTS` or `SEGMENTS`."""
+    side, _, part = name.rpartition("_")
+    right = _DEFINITIONS[part]
+    if side != "left":
+        return right
+    return right._replace(points=tuple("L" + point[1:] if point[0] == "R" else point for point in right.points))
 
-    frame: NDArray[np.int64]  # shape (n,)
-    time_s: NDArray[np.float64]  # shape (n,), s
-    person: NDArray[np.int64]  # shape (n,)
-    position: NDArray[np.float64]  # shape (n, 25, 2), px; NaN where a keypoint is not seen
-    confidence: NDArray[np.float64]  # shape (n, 25), 0..1; NaN where the table has no such keypoint
 
+#: Angle name -> definition.
+ANGLES: dict[str, Angle] = {name: _defined(name) for name in (*JOINTS, *SEGMENTS)}
 
-def poses(keypoints: pd.DataFrame) -> Poses:
-    """Turn the long table ``keypoints`` into arrays.
+#: The keypoints of `KEYPOINTS`, and the head.
+_POINTS: dict[str, int] = INDEX | {"Head": len(KEYPOINTS)}
+#: Lines between the two sides of the body.
+_CROSSWISE = ("pelvis", "shoulders")
+#: Joints that bend one way only.
+_HINGES = ("knee", "elbow")
+#: Direction -> first letter of the keypoints that are mirrored; "" for all of them.
+_MIRRORED = {"left": "", "front": "R", "back": "L"}
 
-    Raises
-    ------
-    UserError
-        A keypoint is not one of BODY_25, or stands in the table twice for the same frame and person.
-    """
-    column = pd.Index(BODY_25).get_indexer(pd.Index(keypoints["keypoint"]))
-    if (column < 0).any():
-        raise UserError("The keypoints table holds a keypoint that is not one of BODY_25; run the pose step again.")
-    ordered = keypoints[["frame", "person", "time_s"]].drop_duplicates(["frame", "person"])
-    ordered = ordered.sort_values(["frame", "person"])
-    rows = pd.MultiIndex.from_frame(ordered[["frame", "person"]])
-    row = rows.get_indexer(pd.MultiIndex.from_frame(keypoints[["frame", "person"]]))
-    if len(np.unique(row * len(BODY_25) + column)) < len(keypoints):
-        raise UserError("The keypoints table holds a keypoint twice for one frame and person; run the pose step again.")
-    position = np.full((len(rows), len(BODY_25), 2), np.nan)
-    position[row, column] = keypoints[["x_px", "y_px"]].to_numpy(dtype=float)
-    confidence = np.full((len(rows), len(BODY_25)), np.nan)
-    confidence[row, column] = keypoints["confidence"].to_numpy(dtype=float)
-    return Poses(
-        ordered["frame"].to_numpy(dtype=np.int64),
-        ordered["time_s"].to_numpy(dtype=float),
-        ordered["person"].to_numpy(dtype=np.int64),
-        position,
-        confidence,
-    )
+#: Longer than this, in seconds, without an angle, and it is not known how it went on. Our choice.
+_LONG_HOLE_S = 1.0
+#: A keypoint that jumps away for up to half of so many frames does not decide how an angle goes on.
+_STEADY_FRAMES = 5
 
 
 def degrees(position: NDArray[np.float64], angle: Angle) -> NDArray[np.float64]:
-    """Compute one joint angle.
+    """Compute one angle.
 
     Parameters
     ----------
-    position : array, shape (n, 25, 2)
-        Keypoints in pixels, in the order of `BODY_25`.
+    position : array, shape (n, 28, 2)
+        Keypoints in pixels, y down, in the order of `KEYPOINTS` and then the head; mirrored where the direction asks
+        for it.
     angle : Angle
         One of the definitions of `ANGLES`.
 
     Returns
     -------
     array, shape (n,)
-        Degrees; NaN where a keypoint is missing, or where two that span a vector coincide.
+        Degrees, from -180 up to 180, of a line without direction from -90 up to 90; NaN where a keypoint is missing,
+        or where two that span a vector coincide.
     """
-    first, second = (position[:, INDEX[end]] - position[:, INDEX[start]] for start, end in (angle.first, angle.second))
-    cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
-    # The arc tangent stays accurate near 0 and 180 deg, where the arc cosine loses half of its digits.
-    between = np.degrees(np.arctan2(np.abs(cross), (first * second).sum(axis=1)))
+    point = [position[:, _POINTS[name]] for name in angle.points]
+    if len(point) == 2:
+        first, second = point[0] - point[1], np.broadcast_to(np.array([1.0, 0.0]), point[0].shape)
+    elif len(point) == 3:
+        first, second = point[0] - point[1], point[2] - point[1]
+    else:
+        first, second = point[1] - point[0], point[3] - point[2]
+    cross = second[:, 0] * first[:, 1] - second[:, 1] * first[:, 0]
+    between = np.degrees(np.arctan2(cross, (first * second).sum(axis=1)))
     between[(first == 0).all(axis=1) | (second == 0).all(axis=1)] = np.nan
-    return np.asarray(angle.offset + angle.sign * between)
+    half = angle.turn / 2
+    return np.asarray((angle.sign * (between + angle.offset) + half) % angle.turn - half)
 
 
-def joint_angles(keypoints: pd.DataFrame) -> pd.DataFrame:
-    """Compute every joint angle of everyone in one video.
+def joint_angles(keypoints: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFrame:
+    """Compute every angle of everyone in one video.
+
+    Angles go on over time without jumps of a whole turn: in a stretch, each is expressed within half a turn of the
+    course that the medians of five frames take, so that a keypoint that jumps away for one or two frames does not
+    change how the angle goes on after it, and a hole does not either. A stretch ends where the person changes
+    direction, where the angle is not seen for more than a second, and where the course turns by more than a quarter
+    of a turn from one frame to the next, which is no movement but a keypoint in another place. The median of each
+    stretch lies within half a turn of the middle of its range (`ANGLES`), so that the same movement has the same
+    numbers in every source of a video, and keypoints that were lost for a while shift nothing by a turn. At a change
+    of direction the angle jumps as the convention demands.
 
     Parameters
     ----------
     keypoints : DataFrame
         The table ``keypoints``, in any order of rows.
+    directions : DataFrame
+        What `find_directions` or `carry_directions` returns.
 
     Returns
     -------
     DataFrame
         The table ``angles``: a row for every frame, person and angle of `ANGLES`, in that order. ``degrees`` is
-        NaN where a keypoint is missing or two coincide; ``confidence`` is the lowest of the keypoints used.
+        NaN where a keypoint is missing or two coincide, ``degrees_filtered`` is NaN; ``confidence`` is the lowest of
+        the keypoints used.
+
+    Raises
+    ------
+    UserError
+        As `poses` does; or the directions do not hold everybody.
+    """
+    body = poses(keypoints)
+    direction = _direction_at(directions, body.person, body.frame)
+    position, confidence = _with_head(body)
+    mirrored = _mirror(position, direction)
+    values = np.full((len(body.frame), len(ANGLES)), np.nan)
+    flat = (direction == "front") | (direction == "back")
+    for column, (name, angle) in enumerate(ANGLES.items()):
+        values[:, column] = degrees(mirrored, angle)
+        if name in _CROSSWISE:
+            values[flat, column] = degrees(position[flat], angle)
+        elif name.endswith(_HINGES):
+            values[flat, column] = np.abs(values[flat, column])
+    for person in np.unique(body.person):
+        rows = np.flatnonzero(body.person == person)
+        section = np.concatenate([[0], np.cumsum(direction[rows][1:] != direction[rows][:-1])])
+        for column, angle in enumerate(ANGLES.values()):
+            values[rows, column] = _continued(values[rows, column], body.time_s[rows], section, angle)
+    lowest = [confidence[:, [_POINTS[name] for name in angle.points]].min(axis=1) for angle in ANGLES.values()]
+    codes, facings = pd.factorize(direction)
+    table = {
+        "frame": np.repeat(body.frame, len(ANGLES)),
+        "time_s": np.repeat(body.time_s, len(ANGLES)),
+        "person": np.repeat(body.person, len(ANGLES)),
+        "angle": pd.array(list(ANGLES), dtype="str").take(np.tile(np.arange(len(ANGLES)), len(body.frame))),
+        "degrees": values.ravel(),
+        "degrees_filtered": np.nan,
+        "confidence": np.stack(lowest, axis=1).ravel(),
+        "direction": pd.array(facings, dtype="str").take(np.repeat(codes, len(ANGLES))),
+    }
+    return tables.check(pd.DataFrame(table), "angles")
+
+
+def _with_head(body: Poses) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return positions, shape (n, 28, 2), and confidences, shape (n, 28), with the middle of the ears at the end."""
+    ears = body.position[:, [INDEX["LEar"], INDEX["REar"]]]
+    sure = body.confidence[:, [INDEX["LEar"], INDEX["REar"]]]
+    left, right = (np.isfinite(ears[:, side, 0]) for side in (0, 1))
+    # The one ear where only one is seen, and the middle, or nothing, else.
+    share = np.where(left == right, 0.5, left.astype(float))[:, None]
+    head = np.where(share > 0, share * ears[:, 0], 0.0) + np.where(share < 1, (1 - share) * ears[:, 1], 0.0)
+    lowest = np.where(left == right, sure.min(axis=1), np.where(left, sure[:, 0], sure[:, 1]))
+    return (
+        np.concatenate([body.position, head[:, None]], axis=1),
+        np.concatenate([body.confidence, lowest[:, None]], axis=1),
+    )
+
+
+def _mirror(position: NDArray[np.float64], direction: NDArray[np.object_]) -> NDArray[np.float64]:
+    """Return the positions, shape (n, 28, 2), mirrored left to right as each frame's direction asks for."""
+    mirrored = position.copy()
+    for facing, letter in _MIRRORED.items():
+        columns = [index for name, index in _POINTS.items() if name.startswith(letter)]
+        rows = np.flatnonzero(direction == facing)
+        mirrored[rows[:, None], columns, 0] *= -1
+    return mirrored
+
+
+def _continued(
+    values: NDArray[np.float64], time_s: NDArray[np.float64], section: NDArray[np.int64], angle: Angle
+) -> NDArray[np.float64]:
+    """Express one angle of one person so that it goes on without jumps of a turn, see `joint_angles`.
+
+    All arrays have the shape (n,), in the order of time; ``section`` changes where the direction does.
+    """
+    seen = np.flatnonzero(np.isfinite(values))
+    if not len(seen):
+        return values
+    turns = values[seen] / angle.turn
+    ends = np.flatnonzero((np.diff(section[seen]) != 0) | (np.diff(time_s[seen]) > _LONG_HOLE_S)) + 1
+    steady = np.empty(len(seen))
+    for start, stop in zip(np.r_[0, ends], np.r_[ends, len(seen)], strict=True):
+        stretch = 2 * np.pi * turns[start:stop]
+        sine, cosine = (
+            ndimage.median_filter(part, _STEADY_FRAMES, mode="nearest") for part in (np.sin(stretch), np.cos(stretch))
+        )
+        steady[start:stop] = np.arctan2(sine, cosine) / (2 * np.pi)
+    step = np.diff(steady)
+    step -= np.round(step)
+    course = steady[0] + np.concatenate([[0.0], np.cumsum(step)])
+    followed = turns - np.round(turns - course)
+    new = np.abs(step) > 0.25
+    new[ends - 1] = True
+    stretch_of = np.concatenate([[0], np.cumsum(new)])
+    median = pd.Series(followed).groupby(stretch_of).transform("median").to_numpy()
+    followed -= np.round(median - angle.middle / angle.turn)
+    result = values.copy()
+    result[seen] = followed * angle.turn
+    return result
+
+
+#: Columns of a table of directions: every frame of a person lies in one section, both ends included.
+DIRECTIONS: tuple[str, ...] = ("person", "first_frame", "last_frame", "direction")
+
+#: Lengths in a person seen from the side or from the front, in torso lengths (Neck to MidHip): heel to big toe, and the
+#: widths of the shoulders and of the hips. Our choice: at the lower end of what pose networks give in the demo clips,
+#: so that a person who faces the camera has the full width with raised arms too.
+_FOOT, _SHOULDERS, _HIPS = 0.45, 0.65, 0.35
+#: Length of the upper arm in torso lengths, for people whose trunk is never seen: 0.186 and 0.288 of the height
+#: (Drillis and Contini, in Winter 2009, Biomechanics and Motor Control of Human Movement, figure 4.1).
+_ARM = 0.186 / 0.288
+#: An offset of the knee (elbow) from the straight line through its neighbours of so much of a torso length is full
+#: evidence for the side that the person faces.
+_BENT = 0.2
+#: A person is seen from the side if turned from that by less than the first, in degrees, and from the front or the
+#: back if turned by more than the second. In between, the nearest clear frame decides on that. Our choice: above the
+#: middle between side and front, since Sports2D takes everybody for seen from the side by itself.
+_SIDE, _FLAT = 50.0, 65.0
+#: Sideways evidence, from -1 to 1, that decides about right or left.
+_DECIDED = 0.15
+#: Evidence that weighs less than this, on average over time, is none.
+_KNOWN = 0.05
+#: Evidence is averaged with a Gaussian of this standard deviation, in seconds; a step in gait takes half a second.
+_STEADY_S = 0.25
+#: A direction that lasts less than this, in seconds, is none.
+_SHORTEST_S = 0.5
+
+
+def find_directions(keypoints: pd.DataFrame) -> pd.DataFrame:
+    """Find which way each person faces over time.
+
+    Sports2D asks in every frame whether the toes lie to the right of the heels. That flickers where the feet are
+    hidden or point at the camera, so here more is asked, and averaged over time: on which side the toes lie of the
+    heels, on which side the knees lie of the line from hip to ankle and the elbows of that from shoulder to wrist
+    (knees bend forward, elbows backward), and how wide the shoulders and the hips are against the torso. Keypoints of
+    the head have no say: masks hide them, and the direction must not depend on the mask.
+
+    The torso is Neck to MidHip. Someone whose feet and shoulders tell that they are turned by more than `_FLAT`
+    degrees from a side view is seen from the front, or from the back if the left shoulder lies left of the right one.
+
+    Parameters
+    ----------
+    keypoints : DataFrame
+        The table ``keypoints`` of one video, in any order of rows.
+
+    Returns
+    -------
+    DataFrame
+        Columns `DIRECTIONS`, sorted; ``direction`` is right, left, front or back. A person who gives no evidence
+        at all faces right, as in Sports2D.
 
     Raises
     ------
@@ -133,13 +346,186 @@ def joint_angles(keypoints: pd.DataFrame) -> pd.DataFrame:
         As `poses` does.
     """
     body = poses(keypoints)
-    used = [[INDEX[name] for name in dict.fromkeys(angle.first + angle.second)] for angle in ANGLES.values()]
-    table = {
-        "frame": np.repeat(body.frame, len(ANGLES)),
-        "time_s": np.repeat(body.time_s, len(ANGLES)),
-        "person": np.repeat(body.person, len(ANGLES)),
-        "angle": np.tile(np.array(list(ANGLES), dtype=object), len(body.frame)),
-        "degrees": np.stack([degrees(body.position, angle) for angle in ANGLES.values()], axis=1).ravel(),
-        "confidence": np.stack([body.confidence[:, some].min(axis=1) for some in used], axis=1).ravel(),
-    }
-    return tables.check(pd.DataFrame(table), "angles")
+    torso = torso_lengths(body)
+    found = []
+    for person in np.unique(body.person):
+        rows = np.flatnonzero(body.person == person)
+        facing = _facing(body.position[rows], torso[rows], body.time_s[rows])
+        found.append(_sections(np.full(len(rows), person), body.frame[rows], facing))
+    return pd.concat(found, ignore_index=True) if found else _sections(body.person, body.frame, np.empty(0, object))
+
+
+def carry_directions(directions: pd.DataFrame, matches: pd.DataFrame, method_keypoints: pd.DataFrame) -> pd.DataFrame:
+    """Give the people of a method the directions of those whom they match in the original.
+
+    A method must not change an angle by changing the convention it is measured by: the direction that a person
+    faces is decided once, in the original.
+
+    Parameters
+    ----------
+    directions : DataFrame
+        What `find_directions` returns for the original.
+    matches : DataFrame
+        Sections of one method: ``person`` of the original, ``method_person``, ``first_frame``, ``last_frame``.
+    method_keypoints : DataFrame
+        The table ``keypoints`` of the method.
+
+    Returns
+    -------
+    DataFrame
+        Columns `DIRECTIONS` for every person of the method. Outside the sections of a person's matches, the nearest
+        section counts; people who match nobody have directions of their own, from `find_directions`.
+    """
+    present = method_keypoints[["person", "frame"]].drop_duplicates().sort_values(["person", "frame"])
+    matched = present["person"].isin(matches["method_person"]).to_numpy()
+    person, frame = (present.loc[matched, column].to_numpy(dtype=np.int64) for column in ("person", "frame"))
+    carried = []
+    for method_person in np.unique(person):
+        frames = frame[person == method_person]
+        sections = matches[matches["method_person"] == method_person].sort_values("first_frame")
+        section = _nearest(
+            sections["first_frame"].to_numpy(np.int64), sections["last_frame"].to_numpy(np.int64), frames
+        )
+        originals = sections["person"].to_numpy(np.int64)[section]
+        facing = _direction_at(directions, originals, frames)
+        carried.append(_sections(np.full(len(frames), method_person), frames, facing))
+    alone = method_keypoints[~method_keypoints["person"].isin(matches["method_person"])]
+    carried.append(find_directions(alone))
+    return pd.concat(carried, ignore_index=True).sort_values(["person", "first_frame"], ignore_index=True)
+
+
+def _nearest(first: NDArray[np.int64], last: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return the index of the section [first, last], sorted and apart, that each frame is in or nearest to."""
+    before = np.clip(np.searchsorted(first, frames, side="right") - 1, 0, None)
+    after = np.minimum(before + 1, len(first) - 1)
+    closer = np.abs(first[after] - frames) < np.maximum(frames - last[before], 0)
+    return np.where(closer, after, before)
+
+
+def _direction_at(directions: pd.DataFrame, person: NDArray[np.int64], frame: NDArray[np.int64]) -> NDArray[np.object_]:
+    """Return the direction of each person in each frame, shape (n,): of the section it is in or nearest to."""
+    result = np.empty(len(person), object)
+    for number in np.unique(person):
+        sections = directions[directions["person"] == number].sort_values("first_frame")
+        if sections.empty:
+            raise UserError("The directions do not hold everybody in the keypoints table; run joint_angles again.")
+        rows = person == number
+        section = _nearest(
+            sections["first_frame"].to_numpy(np.int64), sections["last_frame"].to_numpy(np.int64), frame[rows]
+        )
+        result[rows] = sections["direction"].to_numpy(object)[section]
+    return result
+
+
+def _sections(person: NDArray[np.int64], frame: NDArray[np.int64], facing: NDArray[np.object_]) -> pd.DataFrame:
+    """Return the runs of equal directions of one person as a table with the columns `DIRECTIONS`."""
+    start = np.flatnonzero(np.r_[True, facing[1:] != facing[:-1]]) if len(facing) else np.empty(0, np.intp)
+    stop = np.r_[start[1:], len(facing)][: len(start)] - 1
+    values = (person[start], frame[start], frame[stop], facing[start].astype(str))
+    return pd.DataFrame(dict(zip(DIRECTIONS, values, strict=True)))
+
+
+def _facing(
+    position: NDArray[np.float64], torso: NDArray[np.float64], time_s: NDArray[np.float64]
+) -> NDArray[np.object_]:
+    """Return the direction of one person in each frame, shape (n,), from positions of shape (n, 27, 2)."""
+    steps = np.diff(time_s)
+    step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
+    # Evidence is averaged over time, not over frames: a person who was away comes back with evidence of their own.
+    slot = np.round((time_s - time_s[0]) / step).astype(np.int64)
+
+    def average(value: _Array, weight: _Array) -> tuple[_Array, _Array]:
+        known = np.isfinite(value) & (weight > 0)
+        total, weights, sigma = np.zeros(slot[-1] + 1), np.zeros(slot[-1] + 1), _STEADY_S / step
+        np.add.at(total, slot[known], (value * weight)[known])
+        np.add.at(weights, slot[known], weight[known])
+        total, weights = (ndimage.gaussian_filter1d(part, sigma, mode="constant")[slot] for part in (total, weights))
+        return np.divide(total, weights, out=np.zeros(len(slot)), where=weights > 1e-6), weights
+
+    def place(name: str) -> NDArray[np.float64]:
+        return position[:, INDEX[name]]
+
+    ones = np.ones(len(time_s))
+    if not np.isfinite(place("Neck") + place("MidHip")).any():
+        # Seen from the waist up: the longest that the arms look is nearest to how long they are.
+        arms = [np.linalg.norm(place(f"{side}Elbow") - place(f"{side}Shoulder"), axis=1) for side in "LR"]
+        if np.isfinite(arms).any():
+            torso = np.full(len(time_s), np.nanpercentile(arms, 95) / _ARM)
+    size, _ = average(torso, ones)
+    size = np.where(size > 0, size, np.nan)
+    feet = [(place(f"{side}BigToe")[:, 0] - place(f"{side}Heel")[:, 0]) / size / _FOOT for side in "LR"]
+    bends = [
+        sign * _offset(place(side + first), place(side + joint), place(side + last)) / size / _BENT
+        for sign, first, joint, last in ((1, "Hip", "Knee", "Ankle"), (-1, "Shoulder", "Elbow", "Wrist"))
+        for side in "LR"
+    ]
+    parts = [np.clip(part, -1, 1) for part in (*feet, *bends)]
+    # Elbows count half: an arm that crosses the body or is lifted sideways seems to bend either way.
+    shares = [*(ones, ones), *(share * np.abs(part) for share, part in zip((1, 1, 0.5, 0.5), parts[2:], strict=True))]
+    sideways, sideways_known = _together(parts, shares, average)
+    along, feet_known = _together(parts[:2], [ones, ones], average)
+    across = [
+        (place(f"L{part}")[:, 0] - place(f"R{part}")[:, 0]) / size / full
+        for part, full in (("Shoulder", _SHOULDERS), ("Hip", _HIPS))
+    ]
+    wide, wide_known = _together([np.clip(part, -1, 1) for part in across], [ones, 0.5 * ones], average)
+    # Where the feet are not seen, the width alone tells how far the person is turned.
+    along = np.where(feet_known > _KNOWN, np.abs(along), np.sqrt(np.maximum(1 - wide**2, 0)))
+    turned = np.where(wide_known > _KNOWN, np.degrees(np.arctan2(np.abs(wide), along)), 0.0)
+    view = np.full(len(time_s), "", object)
+    view[turned > _FLAT] = "flat"
+    view[turned < _SIDE] = "side"
+    flat = _settled(view, time_s, "side") == "flat"
+    clear = np.full(len(time_s), "", object)
+    clear[flat & (wide > 0)] = "front"
+    clear[flat & (wide < 0)] = "back"
+    told = ~flat & (sideways_known > _KNOWN)
+    clear[told & (sideways > _DECIDED)] = "right"
+    clear[told & (sideways < -_DECIDED)] = "left"
+    return _settled(clear, time_s, "right")
+
+
+def _together(parts: list[_Array], shares: list[_Array], average: _Average) -> tuple[_Array, _Array]:
+    """Return the weighted mean of several kinds of evidence, averaged over time, and its weight; shapes (n,)."""
+    values, given = np.stack(parts), np.stack(shares)
+    given = np.where(np.isfinite(values) & np.isfinite(given), given, 0.0)
+    weight = given.sum(axis=0)
+    total = (np.nan_to_num(values) * given).sum(axis=0)
+    return average(np.divide(total, weight, out=np.zeros(len(weight)), where=weight > 0), weight)
+
+
+def _offset(first: NDArray[np.float64], joint: NDArray[np.float64], last: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far a joint lies to the front of the line from first to last in somebody who faces right, in px.
+
+    All have the shape (n, 2). In the picture, y points down: seen along the line, in front is on the left.
+    """
+    line = last - first
+    length = np.linalg.norm(line, axis=1)
+    cross = line[:, 1] * (joint - first)[:, 0] - line[:, 0] * (joint - first)[:, 1]
+    return np.asarray(np.divide(cross, length, out=np.full(len(cross), np.nan), where=length > 0))
+
+
+def _settled(clear: NDArray[np.object_], time_s: NDArray[np.float64], otherwise: str) -> NDArray[np.object_]:
+    """Return a word for every frame, shape (n,), where some frames have none ("") because nothing is clear.
+
+    A word that lasts too short does not count; frames without one get that of the nearest in time. Where none has
+    one, all get ``otherwise``.
+    """
+    if not (clear != "").any():
+        return np.full(len(clear), otherwise, object)
+    while True:
+        known = np.flatnonzero(clear != "")
+        after = np.minimum(np.searchsorted(known, np.arange(len(clear))), len(known) - 1)
+        before = np.maximum(after - 1, 0)
+        left, right = known[before], known[after]
+        nearer = np.abs(time_s - time_s[left]) < np.abs(time_s[right] - time_s)
+        settled = clear[np.where(nearer, left, right)]
+        start = np.flatnonzero(np.r_[True, settled[1:] != settled[:-1]])
+        lasting = np.diff(np.r_[time_s[start], time_s[-1]])
+        # The shortest go first, and what was on either side of them may then be long enough.
+        shorter = (
+            (lasting < _SHORTEST_S) & (lasting < np.r_[np.inf, lasting[:-1]]) & (lasting <= np.r_[lasting[1:], np.inf])
+        )
+        if len(start) == 1 or not shorter.any():
+            return settled
+        clear = np.where(np.repeat(shorter, np.diff(np.r_[start, len(clear)])), "", settled)

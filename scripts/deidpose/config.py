@@ -129,7 +129,8 @@ def leaves(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, d
 def expectation(definition: Mapping[str, Any]) -> str:
     """Return in words what a key may hold, such as "a whole number from 0 to 51"."""
     if "enum" in definition:
-        return " or ".join(definition["enum"]) if len(definition["enum"]) < 3 else _one_of(definition["enum"])
+        choices = [str(choice) for choice in definition["enum"]]
+        return " or ".join(choices) if len(choices) < 3 else _one_of(choices)
     kind = definition["type"]
     if kind == "array":
         always = f", always with {definition['contains']['const']}" if "contains" in definition else ""

@@ -31,6 +31,12 @@ _ID_LENGTH = 64
 #: Columns of the optional table of videos.
 TABLE_COLUMNS: tuple[str, ...] = ("source", "video", "subject", "condition", "patient", "visible")
 
+#: What a condition looks like: it is released and stands in the report.
+CONDITION_PATTERN = r"\w[\w .,:()+/-]{0,39}"
+
+#: The word for every condition together.
+ALL_CONDITIONS = "all"
+
 #: What a token of a person looks like, see `people.token`.
 TOKEN_PATTERN = "[0-9]+-[0-9a-f]{6}"
 
@@ -49,11 +55,13 @@ class Row(NamedTuple):
     visible: str = ""
 
 
-class Tokens(NamedTuple):
-    """Whom the table of videos names in one video: the patient ("" for the likeliest), and who stays visible."""
+class Details(NamedTuple):
+    """What the table of videos says of one video; what is not given is empty."""
 
-    patient: str
-    visible: tuple[str, ...]
+    subject: str = ""
+    condition: str = ""
+    patient: str = ""  # token of a person; empty for the likeliest
+    visible: tuple[str, ...] = ()  # tokens of those who stay visible
 
 
 def scan(
@@ -116,8 +124,8 @@ def scan(
     return videos
 
 
-def tokens(videos: Mapping[str, str], dataset: str | Path, videos_table: str | Path | None) -> dict[str, Tokens]:
-    """Return whom the table of videos names in each video, by id.
+def details(videos: Mapping[str, str], dataset: str | Path, videos_table: str | Path | None) -> dict[str, Details]:
+    """Return what the table of videos says of each video, by id; nothing of a video that it does not list.
 
     Parameters
     ----------
@@ -129,11 +137,10 @@ def tokens(videos: Mapping[str, str], dataset: str | Path, videos_table: str | P
     root = os.path.expanduser(dataset)
     ids = {os.path.relpath(path, root): video for video, path in videos.items()}
     rows = _match(read_table(videos_table), list(ids), videos_table) if videos_table else {}
-    nobody = Row("", "", "", "")
-    return {
-        video: Tokens(rows.get(source, nobody).patient, _tokens(rows.get(source, nobody).visible))
-        for source, video in ids.items()
+    found = {
+        source: Details(row.subject, row.condition, row.patient, _tokens(row.visible)) for source, row in rows.items()
     }
+    return {video: found.get(source, Details()) for source, video in ids.items()}
 
 
 def video_id(source: str, secret: bytes) -> str:
@@ -156,7 +163,7 @@ def read_table(path: str | Path) -> list[Row]:
     ------
     UserError
         The table cannot be read, has wrong columns, or an id or a source that is malformed or comes twice, or
-        a token that is malformed.
+        a condition or a token that is malformed.
     """
     try:
         # utf-8-sig and newline="": spreadsheet programs write a byte order mark and Windows line ends.
@@ -187,6 +194,14 @@ def read_table(path: str | Path) -> list[Row]:
             raise UserError(
                 f"{where} has the id '{_shown(row.video)}': an id has letters A to Z, digits and hyphens only, begins "
                 f"with a letter or digit, and has at most {_ID_LENGTH} characters."
+            )
+        if row.condition and (
+            not re.fullmatch(CONDITION_PATTERN, row.condition) or row.condition.lower() == ALL_CONDITIONS
+        ):
+            raise UserError(
+                f"{where} has the condition '{_shown(row.condition)}': a condition begins with a letter or digit, has "
+                f"at most 40 letters, digits, spaces and simple signs, and is not '{ALL_CONDITIONS}', which stands for "
+                "every video together."
             )
         for token in (*filter(None, [row.patient]), *_tokens(row.visible)):
             if not re.fullmatch(TOKEN_PATTERN, token):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from deidpose import skeleton
+from deidpose.heads import as_array
 from deidpose.masks import Planes
 from deidpose.video import Frame
 
@@ -24,9 +25,8 @@ def draw_skeletons(frames: Iterable[Frame], keypoints: pd.DataFrame) -> Iterator
     keypoints : DataFrame
         The table ``keypoints`` of the same video, sorted by frame, person and keypoint.
     """
-    n_keypoints = len(skeleton.BODY_25)
-    positions = keypoints[["x_px", "y_px"]].to_numpy(float).reshape(-1, n_keypoints, 2)
-    numbers = keypoints["frame"].to_numpy()[::n_keypoints]
+    numbers, _, bodies = as_array(keypoints)
+    positions = bodies[..., :2]
     for frame in frames:
         people = positions[slice(*np.searchsorted(numbers, [frame.index, frame.index + 1]))]
         yield _draw(frame, people) if len(people) else frame.planes

@@ -1,224 +1,476 @@
-"""What a method did to the kinematics of one video: the same people, frame by frame, before and after."""
+"""What the methods did to the kinematics of one video: the same people, frame by frame, before and after.
 
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+``docs/effects.md`` defines every measure, with its formula and source. Angles are in degrees, times in seconds,
+positions in pixels of the upright picture; lengths between keypoints are reported in torso lengths of the original.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from deidpose import tables
-from deidpose.angles import ANGLES, Poses, poses
-from deidpose.skeleton import INDEX
+from deidpose.angles import ANGLES, JOINTS, SEGMENTS
+from deidpose.keypoints import Poses, poses, torso_lengths
+from deidpose.matching import carry
+from deidpose.movements import cycle_time
+from deidpose.skeleton import INDEX, KEYPOINTS
+from deidpose.stats import CONTROL, LIMITS_FACTOR, icc
 
-#: Two tracks are the same person when their keypoints lie, on average, nearer than this, in torso lengths
-#: (Neck to MidHip, about half a metre in an adult). Our choice: pose noise is a few hundredths of a torso, and two
-#: people side by side are about one torso apart.
-MATCH_LIMIT = 0.5
+#: Signal -> the column of the table ``angles`` that holds it.
+SIGNALS: dict[str, str] = {"unfiltered": "degrees", "filtered": "degrees_filtered"}
 
-#: A frame counts as at most this far apart, in torso lengths. Otherwise a few frames in which a tracker has
-#: jumped across the picture would outweigh hundreds of frames of agreement.
-DISTANCE_CAP = 1.0
+#: A correlation needs as many frames: two points always lie on a line.
+FEWEST_FRAMES = 3
 
-#: A person bent towards the camera has a short torso in the picture; below this part of their median it is not
-#: a measure of their size any more.
-_SHORTEST_TORSO = 0.5
+#: An angle whose range is not above this, in degrees, is constant: tables hold six decimals.
+_CONSTANT = 1e-6
 
+#: Most frames of one method, person and angle in the table ``pairs``: enough to see the shape of a Bland-Altman
+#: plot, few enough to draw a thousand videos in one.
+MOST_PAIRS = 60
 
-def match_people(original_keypoints: pd.DataFrame, method_keypoints: pd.DataFrame) -> dict[int, list[int]]:
-    """Find each person of the original among the people of a method, track to track over the whole video.
+#: Keypoints under the mask. What a method does to them is meant; they are reported, but not as part of the body.
+HEAD: tuple[str, ...] = ("Nose", "REye", "LEye", "REar", "LEar")
 
-    The distance of two tracks is the mean, over the frames that both have, of the mean distance of the keypoints
-    that both see, in torso lengths of the original, capped at `DISTANCE_CAP`. Tracks without a common
-    frame, or with a distance of `MATCH_LIMIT` or more, never match. Among the others the Hungarian algorithm finds
-    the one-to-one assignment with the largest sum of (common frames) x (`MATCH_LIMIT` - distance), so
-    that a long track wins over a chance encounter.
+#: Rows of several keypoints together in the table ``keypoint_effects``.
+TOGETHER: dict[str, tuple[str, ...]] = {
+    "head": HEAD,
+    "body": tuple(name for name in KEYPOINTS if name not in HEAD),
+}
 
-    Pose estimation may lose a person and find them again under a new identity. Booking those frames as lost
-    would blame the method for the tracker's bookkeeping, so tracks left over are then added, best first, wherever
-    they match and share no frame with what is matched already: an original person can get several method tracks,
-    and one method track can serve several original people who are never in the picture together.
+#: A keypoint is correct within this many torso lengths. Percentage of correct keypoints: Yang & Ramanan 2013, IEEE
+#: TPAMI 35:2878-2890, who took a part of the person's box; of the torso: Sapp & Taskar 2013, CVPR 3674-3681.
+PCK_LIMIT = 0.2
 
-    Parameters
-    ----------
-    original_keypoints, method_keypoints : DataFrame
-        Tables ``keypoints`` of the same video.
+#: Standard deviation of human annotators for each keypoint, as a part of the root of the person's area. The 17
+#: keypoints of COCO: Ronchi & Perona 2017, ICCV 369-378, and ``kpt_oks_sigmas`` of its evaluation code. Feet and
+#: index knuckles: Jin et al. 2020, ECCV (COCO-WholeBody); of the feet, which it gives for left and right apart
+#: (0.068, 0.066, 0.066; 0.092, 0.094, 0.094), the mean of both sides, so that the two feet count alike. Neck and
+#: MidHip, which neither has, are between the shoulders and the hips and have their values: our choice.
+ANNOTATOR_SD: dict[str, float] = {
+    "Nose": 0.026, "Neck": 0.079, "RShoulder": 0.079, "RElbow": 0.072, "RWrist": 0.062, "LShoulder": 0.079,
+    "LElbow": 0.072, "LWrist": 0.062, "MidHip": 0.107, "RHip": 0.107, "RKnee": 0.087, "RAnkle": 0.089, "LHip": 0.107,
+    "LKnee": 0.087, "LAnkle": 0.089, "REye": 0.025, "LEye": 0.025, "REar": 0.035, "LEar": 0.035, "LBigToe": 0.080,
+    "LSmallToe": 0.080, "LHeel": 0.080, "RBigToe": 0.080, "RSmallToe": 0.080, "RHeel": 0.080, "LIndex": 0.026,
+    "RIndex": 0.026,
+}  # fmt: skip
 
-    Returns
-    -------
-    dict
-        Original person -> method people, best match first; an empty list for a person who was not found.
-        Every person of the original is a key, in ascending order.
-    """
-    original, method = poses(original_keypoints), poses(method_keypoints)
-    first_people, second_people = np.unique(original.person), np.unique(method.person)
-    matches: dict[int, list[int]] = {int(person): [] for person in first_people}
-    gain = _gains(original, method, first_people, second_people)
-    if gain.size == 0:
-        return matches
-    first_frames = [set(original.frame[original.person == person].tolist()) for person in first_people]
-    second_frames = [set(method.frame[method.person == person].tolist()) for person in second_people]
-    taken_by_first: list[set[int]] = [set() for _ in first_people]
-    taken_by_second: list[set[int]] = [set() for _ in second_people]
+#: Area of a person in squares of the torso length, where COCO has the area of a segmented outline. Our choice.
+BODY_AREA = 2.0
 
-    def accept(i: int, j: int) -> None:
-        matches[int(first_people[i])].append(int(second_people[j]))
-        taken_by_first[i] |= second_frames[j]
-        taken_by_second[j] |= first_frames[i]
+#: Column net of the control -> the column that it is made of.
+NET: dict[str, dict[str, str]] = {
+    "effects": {
+        "lost_percent_net": "lost_percent",
+        "gained_percent_net": "gained_percent",
+        "bias_net_deg": "bias_deg",
+        "mae_net_deg": "mae_deg",
+        "rmse_net_deg": "rmse_deg",
+        "p95_net_deg": "p95_deg",
+        "percent_difference_net": "percent_difference",
+        "confidence_bias_net": "confidence_bias",
+    },
+    "keypoint_effects": {
+        "displacement_mean_net": "displacement_mean",
+        "pck_0_2_net": "pck_0_2",
+        "oks_net": "oks",
+        "confidence_bias_net": "confidence_bias",
+    },
+}
 
-    assigned = zip(*linear_sum_assignment(gain, maximize=True), strict=True)
-    for i, j in _best_first(gain, assigned):
-        accept(i, j)
-    for i, j in _best_first(gain, zip(*np.nonzero(gain > 0), strict=True)):
-        # A pair that is matched already shares all its frames with itself, so it is not added twice.
-        if taken_by_first[i].isdisjoint(second_frames[j]) and taken_by_second[j].isdisjoint(first_frames[i]):
-            accept(i, j)
-    return matches
+#: What tells the rows of one method apart.
+_KEY = {"effects": ["video", "person", "angle", "signal"], "keypoint_effects": ["video", "person", "keypoint"]}
 
-
-def _best_first(gain: NDArray[np.float64], pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the pairs with a gain, the largest first; equals in the order of the identities."""
-    gainful = [(int(i), int(j)) for i, j in pairs if gain[i, j] > 0]
-    return sorted(gainful, key=lambda pair: (-gain[pair], pair))
-
-
-def _gains(
-    original: Poses, method: Poses, first_people: NDArray[np.int64], second_people: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return (common frames) x (`MATCH_LIMIT` - distance) for every pair of tracks, 0 where they do not match."""
-    size = _sizes(original)
-    pairs = pd.merge(
-        pd.DataFrame({"frame": original.frame, "first": np.arange(len(original.frame))}),
-        pd.DataFrame({"frame": method.frame, "second": np.arange(len(method.frame))}),
-        on="frame",
-    )
-    first, second = pairs["first"].to_numpy(), pairs["second"].to_numpy()
-    count = np.zeros((len(first_people), len(second_people)))
-    total = np.zeros_like(count)
-    step = 10_000  # pairs at a time, which bounds the memory at some tens of megabytes
-    for start in range(0, len(first), step):
-        i, j = first[start : start + step], second[start : start + step]
-        apart = np.linalg.norm(original.position[i] - method.position[j], axis=2)
-        seen = np.isfinite(apart)
-        n_seen = seen.sum(axis=1)
-        usable = (n_seen > 0) & (size[i] > 0)
-        i, j = i[usable], j[usable]
-        mean = np.where(seen, apart, 0.0).sum(axis=1)[usable] / n_seen[usable] / size[i]
-        cell = (np.searchsorted(first_people, original.person[i]), np.searchsorted(second_people, method.person[j]))
-        np.add.at(count, cell, 1.0)
-        np.add.at(total, cell, np.minimum(mean, DISTANCE_CAP))
-    return np.maximum(MATCH_LIMIT * count - total, 0.0)
-
-
-def _sizes(body: Poses) -> NDArray[np.float64]:
-    """Return the torso length in px for each frame and person, shape (n,).
-
-    Where the trunk is not seen, or is foreshortened, it is taken from the person's median. A person whose trunk is
-    never seen is measured by the diagonal of the box around the keypoints that are; 0 where there are none.
-    """
-    torso = np.linalg.norm(body.position[:, INDEX["Neck"]] - body.position[:, INDEX["MidHip"]], axis=1)
-    seen = np.isfinite(body.position)
-    high = np.where(seen, body.position, -np.inf).max(axis=1)
-    low = np.where(seen, body.position, np.inf).min(axis=1)
-    diagonal = np.where(seen.any(axis=(1, 2)), np.linalg.norm(np.maximum(high - low, 0.0), axis=1), 0.0)
-    lengths = pd.DataFrame({"person": body.person, "torso": torso, "diagonal": diagonal})
-    median = lengths.groupby("person")["torso"].transform("median")
-    lengths["torso"] = lengths["torso"].fillna(median).clip(lower=_SHORTEST_TORSO * median)
-    return lengths["torso"].fillna(lengths["diagonal"]).to_numpy(dtype=float)
+_NO_ROWS = np.empty(0, np.intp)
 
 
 def compare(
     video: str,
-    method: str,
     original_angles: pd.DataFrame,
-    method_angles: pd.DataFrame,
-    matches: Mapping[int, Sequence[int]],
+    method_angles: Mapping[str, pd.DataFrame],
+    matches: Mapping[str, pd.DataFrame],
+    people: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Compare the joint angles of everyone in one video before and after a method.
+    """Compare the angles of everyone in one video before and after every method.
 
-    A missing angle is an outcome: it is counted as lost or gained, and a person whom the method lost altogether
-    keeps their rows, with every frame lost and no statistics. People whom only the method has are counted in the
-    log; they have no row, because a row belongs to a person of the original.
+    A missing angle is an outcome: it is counted as lost or gained. A person whom a method lost altogether keeps
+    their rows, with every frame lost and no other measure. People whom only a method has have no row, because a row
+    belongs to a person of the original; ``matching.headcounts`` counts them.
 
     Parameters
     ----------
-    video, method : str
-        What to write in these columns.
-    original_angles, method_angles : DataFrame
-        Tables ``angles``.
+    video : str
+        What to write in this column.
+    original_angles : DataFrame
+        The table ``angles`` of the original.
+    method_angles : mapping
+        Method -> its table ``angles``.
     matches : mapping
-        What `match_people` returns.
+        Method -> what ``matching.match_people`` returns for it.
+    people : DataFrame
+        The table ``people`` of the video.
 
     Returns
     -------
     DataFrame
-        The table ``effects``: a row for every person of the original and every angle of `ANGLES`, in that order.
-        ``pearson_r`` is NaN for fewer than three frames or where either side does not vary, and
-        ``percent_difference`` where the original angle is 0 throughout.
+        The table ``effects``, in the order method (as in ``method_angles``), person, angle (`JOINTS`, `SEGMENTS`),
+        signal. The filtered signal is left out for a method when neither the original nor the method has it. The
+        columns net of the control are empty when the control is not among the methods; see `subtract_control`.
+
+    Notes
+    -----
+    The methods are taken one after the other. Besides the tables that it is given, this needs a carried copy of one
+    of them and the positions of the rows of two by person and angle, 8 bytes each. A caller with a long video gives
+    one method at a time, puts the tables together and calls `subtract_control`.
     """
-    extra = set(method_angles["person"].unique().tolist()) - {track for tracks in matches.values() for track in tracks}
-    logging.info("%d people of %s match nobody in the original", len(extra), method)
-    present = original_angles[["frame", "person"]].drop_duplicates()
+    patients = _patients(people, original_angles["person"])
+    original = _grouped(original_angles)
     rows = []
-    for person in sorted(present["person"].unique().tolist()):
-        tracks = matches.get(person, ())
-        # One method track can serve several people: frames in which it follows one of the others are not this one's.
-        others = [other for other in matches if other != person and not set(tracks).isdisjoint(matches[other])]
-        foreign = present.loc[present["person"].isin(others), "frame"]
-        before = original_angles[original_angles["person"] == person]
-        after = method_angles[method_angles["person"].isin(tracks) & ~method_angles["frame"].isin(foreign)]
-        frames = np.union1d(before["frame"], after["frame"])
-        columns = [_by_frame(side, value, frames) for side in (before, after) for value in ("degrees", "confidence")]
-        for index, angle in enumerate(ANGLES):
-            difference = _difference(*(column[:, index] for column in columns))
-            rows.append({"video": video, "method": method, "person": person, "angle": angle, **difference})
-    return tables.check(pd.DataFrame(rows), "effects") if rows else tables.empty("effects")
+    for method, angles in method_angles.items():
+        after = _grouped(carry(angles, matches[method]))
+        signals = [s for s, column in SIGNALS.items() if s != "filtered" or _any_value(column, original, after)]
+        for person, patient in patients.items():
+            for angle in (*JOINTS, *SEGMENTS):
+                both = _aligned(original, after, person, angle)
+                for signal in signals:
+                    row = {"video": video, "method": method, "person": person, "patient": patient}
+                    row |= {"angle": angle, "signal": signal}
+                    rows.append(row | _measures(both, SIGNALS[signal], ANGLES[angle].turn))
+    return subtract_control(_table(rows, "effects"), "effects")
 
 
-def _by_frame(angles: pd.DataFrame, value: str, frames: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return one column of an angles table as an array, shape (len(frames), len(ANGLES)), NaN where there is none."""
-    grid = np.full((len(frames), len(ANGLES)), np.nan)
-    row = np.searchsorted(frames, angles["frame"].to_numpy())
-    grid[row, pd.Index(list(ANGLES)).get_indexer(pd.Index(angles["angle"]))] = angles[value].to_numpy(dtype=float)
-    return grid
+def pairs(
+    video: str,
+    original_angles: pd.DataFrame,
+    method_angles: Mapping[str, pd.DataFrame],
+    matches: Mapping[str, pd.DataFrame],
+    people: pd.DataFrame,
+    signal: str,
+) -> pd.DataFrame:
+    """Choose frames of every joint angle for Bland-Altman plots.
+
+    Parameters
+    ----------
+    video, original_angles, method_angles, matches, people
+        As for `compare`.
+    signal : str
+        One of `SIGNALS`.
+
+    Returns
+    -------
+    DataFrame
+        The table ``pairs``: for each method, person and angle of `JOINTS` at most `MOST_PAIRS` frames, evenly spaced
+        over the frames that have the angle in both, the first and the last among them. ``method_deg`` is without
+        whole turns, as in `compare`.
+    """
+    column = SIGNALS[signal]
+    patients = _patients(people, original_angles["person"])
+    original = _grouped(original_angles)
+    chosen = []
+    for method, angles in method_angles.items():
+        after = _grouped(carry(angles, matches[method]))
+        for person, patient in patients.items():
+            for angle in JOINTS:
+                both = _aligned(original, after, person, angle)
+                turned = without_turns(both.method[column], both.original[column])
+                frames = np.flatnonzero(np.isfinite(turned))
+                if not len(frames):
+                    continue
+                at = frames[np.linspace(0, len(frames) - 1, min(len(frames), MOST_PAIRS)).round().astype(int)]
+                keys = {"video": video, "method": method, "person": person, "patient": patient}
+                values = {"original_deg": both.original[column][at], "method_deg": turned[at]}
+                frame = {"angle": angle, "signal": signal, "frame": both.first_frame + at}
+                chosen.append(pd.DataFrame(keys | frame | values))
+    return tables.check(pd.concat(chosen), "pairs") if chosen else tables.empty("pairs")
 
 
-def _difference(
-    original: NDArray[np.float64],
-    original_confidence: NDArray[np.float64],
-    method: NDArray[np.float64],
-    method_confidence: NDArray[np.float64],
-) -> dict[str, float]:
-    """Return the statistics of one angle of one person; all arrays have the shape (frames,)."""
-    before, after = np.isfinite(original), np.isfinite(method)
-    both = before & after
+def compare_keypoints(
+    video: str,
+    original_keypoints: pd.DataFrame,
+    method_keypoints: Mapping[str, pd.DataFrame],
+    matches: Mapping[str, pd.DataFrame],
+    people: pd.DataFrame,
+) -> pd.DataFrame:
+    """Compare where the keypoints of everyone in one video are before and after every method.
+
+    Parameters
+    ----------
+    video : str
+        What to write in this column.
+    original_keypoints : DataFrame
+        The table ``keypoints`` of the original.
+    method_keypoints : mapping
+        Method -> its table ``keypoints``.
+    matches, people
+        As for `compare`.
+
+    Returns
+    -------
+    DataFrame
+        The table ``keypoint_effects``, in the order method, person, keypoint (`KEYPOINTS`, then `TOGETHER`). A
+        keypoint that the original has and the method has not is neither correct nor similar. Where a person has no
+        size, because a single keypoint is all that is ever seen of them, only a keypoint that has not moved at all
+        is correct, and the others have no displacement.
+    """
+    patients = _patients(people, original_keypoints["person"])
+    before = poses(original_keypoints)
+    size = torso_lengths(before)
+    rows_before = _rows_of_people(before.person)
+    seen_before = _seen(before)
+    rows = []
+    for method, keypoints in method_keypoints.items():
+        after = poses(carry(keypoints, matches[method]))
+        rows_after = _rows_of_people(after.person)
+        seen_after = _seen(after)
+        for person, patient in patients.items():
+            i, j = rows_before.get(person, _NO_ROWS), rows_after.get(person, _NO_ROWS)
+            n_original, n_method = seen_before[i].sum(axis=0), seen_after[j].sum(axis=0)
+            _, first, second = np.intersect1d(before.frame[i], after.frame[j], assume_unique=True, return_indices=True)
+            moved = _moved(before, after, size, i[first], j[second])
+            for name in (*KEYPOINTS, *TOGETHER):
+                columns = [INDEX[member] for member in TOGETHER.get(name, (name,))]
+                row = {"video": video, "method": method, "person": person, "patient": patient, "keypoint": name}
+                counts = int(n_original[columns].sum()), int(n_method[columns].sum())
+                rows.append(row | _keypoint_measures(moved, columns, *counts))
+    return subtract_control(_table(rows, "keypoint_effects"), "keypoint_effects")
+
+
+def subtract_control(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Set the columns net of the control: each row's measure minus that of the control of the same video.
+
+    What the control does is the work of the encoder and not of the mask. A net value is empty where either side has
+    none, and throughout in the rows of the control itself.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The table ``effects`` or ``keypoint_effects``, of any number of videos and methods.
+    name : str
+        Which of the two: a key of `NET`.
+
+    Returns
+    -------
+    DataFrame
+        The same rows in the same order.
+    """
+    is_control = (table["method"] == CONTROL).to_numpy(dtype=bool)
+    measures = list(NET[name].values())
+    control = table.loc[is_control, [*_KEY[name], *measures]]
+    same = table[_KEY[name]].merge(control, on=_KEY[name], how="left", validate="many_to_one")
+    net = {
+        column: np.where(is_control, np.nan, table[measure].to_numpy(float) - same[measure].to_numpy(float))
+        for column, measure in NET[name].items()
+    }
+    return tables.check(table.assign(**net), name)
+
+
+def without_turns(
+    method: NDArray[np.float64], original: NDArray[np.float64], turn: float = 360.0
+) -> NDArray[np.float64]:
+    """Take whole turns off a method's angles, until they are at most half a turn from the original's.
+
+    Angles are unwrapped in each source by itself, so that two that agree can differ by whole turns.
+
+    Parameters
+    ----------
+    method, original : arrays, shape (n,)
+        Degrees.
+    turn : float
+        After how many degrees the angle is the same again: 180 for a line without a direction (`Angle.turn`).
+
+    Returns
+    -------
+    array, shape (n,)
+        ``method`` plus a multiple of ``turn``, with (result - original) in (-turn / 2, turn / 2]; NaN where either is.
+    """
+    return np.asarray(method - turn * np.ceil((method - original - turn / 2) / turn))
+
+
+class _Grouped(NamedTuple):
+    """A table ``angles`` by person and angle."""
+
+    columns: dict[str, NDArray[np.generic]]  # the columns of the table that are needed here, shape (rows,) each
+    rows: Mapping[tuple[int, str], NDArray[np.intp]]  # (person, angle) -> their rows
+
+
+class _Aligned(NamedTuple):
+    """One angle of one person in the original and in a method, over the same frames; NaN where there is none."""
+
+    first_frame: int
+    time_s: NDArray[np.float64]  # shape (n,), s; NaN in frames that the original does not have
+    original: dict[str, NDArray[np.float64]]  # columns of the table ``angles``, shape (n,) each
+    method: dict[str, NDArray[np.float64]]  # the same columns of the method
+
+
+class _Moved(NamedTuple):
+    """The keypoints of one person in the frames that both have; NaN where one of the two does not see one."""
+
+    distance: NDArray[np.float64]  # shape (n, 27), torso lengths; NaN also where the person has no size
+    seen: NDArray[np.bool_]  # shape (n, 27): whether both see the keypoint
+    confidence_original: NDArray[np.float64]  # shape (n, 27), 0..1
+    confidence_method: NDArray[np.float64]  # shape (n, 27), 0..1
+
+
+def _grouped(angles: pd.DataFrame) -> _Grouped:
+    columns = {name: angles[name].to_numpy() for name in ("frame", "time_s", *SIGNALS.values(), "confidence")}
+    groups = angles.groupby(["person", "angle"], sort=False).indices
+    return _Grouped(columns, cast("Mapping[tuple[int, str], NDArray[np.intp]]", groups))
+
+
+def _any_value(column: str, *tables_of_angles: _Grouped) -> bool:
+    """Say whether any of the tables holds a value in this column."""
+    return any(bool(np.isfinite(table.columns[column].astype(float)).any()) for table in tables_of_angles)
+
+
+def _aligned(original: _Grouped, method: _Grouped, person: int, angle: str) -> _Aligned:
+    """Put the angle of a person in the original and in a method on the frames from the first to the last of either."""
+    sides = [(table.columns, table.rows.get((person, angle), _NO_ROWS)) for table in (original, method)]
+    frames = [columns["frame"][rows].astype(np.int64) for columns, rows in sides]
+    every = np.concatenate(frames)
+    first, count = (int(every.min()), int(np.ptp(every)) + 1) if len(every) else (0, 0)
+
+    def spread(side: int, name: str) -> NDArray[np.float64]:
+        values = np.full(count, np.nan)
+        columns, rows = sides[side]
+        values[frames[side] - first] = columns[name][rows]
+        return values
+
+    names = (*SIGNALS.values(), "confidence")
+    before, after = ({name: spread(side, name) for name in names} for side in (0, 1))
+    return _Aligned(first, spread(0, "time_s"), before, after)
+
+
+def _measures(both: _Aligned, column: str, turn: float) -> dict[str, float]:
+    """Return the measures of one angle of one person, by the columns of the table ``effects``; `Angle.turn`."""
+    original, method = both.original[column], both.method[column]
+    in_original, in_method = np.isfinite(original), np.isfinite(method)
+    in_both = in_original & in_method
+    n_original, n_both = int(in_original.sum()), int(in_both.sum())
+    n_gained = int(in_method.sum()) - n_both
     result: dict[str, float] = {
-        "n_original": int(before.sum()),
-        "n_both": int(both.sum()),
-        "n_lost": int((before & ~after).sum()),
-        "n_gained": int((after & ~before).sum()),
+        "n_original": n_original,
+        "n_both": n_both,
+        "n_lost": n_original - n_both,
+        "n_gained": n_gained,
     }
-    statistics = [name for name in tables.TABLES["effects"] if tables.TABLES["effects"][name].dtype == "float64"]
-    result |= dict.fromkeys(statistics, np.nan)
-    if not both.any():
+    if n_original:
+        result["lost_percent"] = 100.0 * (n_original - n_both) / n_original
+        result["gained_percent"] = 100.0 * n_gained / n_original
+    if not n_both:
         return result
-    x, y = original[both], method[both]
-    error = y - x
-    absolute = np.abs(error)
-    confidence_original = float(original_confidence[both].mean())
-    confidence_method = float(method_confidence[both].mean())
+    x = original[in_both]
+    y = without_turns(method[in_both], x, turn)
+    difference = y - x
+    absolute = np.abs(difference)
+    bias, mae = float(difference.mean()), float(absolute.mean())
     result |= {
-        "bias_deg": float(error.mean()),
-        "mae_deg": float(absolute.mean()),
-        "rmse_deg": float(np.sqrt((error**2).mean())),
+        "bias_deg": bias,
+        "mae_deg": mae,
+        "rmse_deg": float(np.sqrt((difference**2).mean())),
         "p95_deg": float(np.percentile(absolute, 95)),
-        "confidence_original": confidence_original,
-        "confidence_method": confidence_method,
-        "confidence_bias": confidence_method - confidence_original,
+        "range_of_motion_original_deg": float(np.ptp(x)),
+        "range_of_motion_bias_deg": float(np.ptp(y) - np.ptp(x)),
+        "peak_bias_deg": float(y.max() - x.max()),
     }
-    if np.abs(x).mean() > 0:
-        result["percent_difference"] = float(100.0 * absolute.mean() / np.abs(x).mean())
-    if len(x) >= 3 and np.ptp(x) > 0 and np.ptp(y) > 0:
+    if n_both > 1:
+        sd = float(difference.std(ddof=1))
+        low, high = bias - LIMITS_FACTOR * sd, bias + LIMITS_FACTOR * sd
+        result |= {"sd_deg": sd, "loa_low_deg": low, "loa_high_deg": high}
+    size = float(np.abs(x).mean())
+    if size > 0:
+        result["percent_difference"] = 100.0 * mae / size
+    vary = [bool(np.ptp(values) > _CONSTANT) for values in (x, y)]
+    if n_both >= FEWEST_FRAMES and any(vary):
+        result["icc_2_1"] = icc(x, y)
+    if n_both >= FEWEST_FRAMES and all(vary):
         result["pearson_r"] = float(np.corrcoef(x, y)[0, 1])
-    return result
+    known = np.isfinite(both.original["confidence"]) & np.isfinite(both.method["confidence"]) & in_both
+    result |= _confidence(both.original["confidence"][known], both.method["confidence"][known])
+    return result | _cycles(both.time_s, in_both, x, y)
+
+
+def _confidence(original: NDArray[np.float64], method: NDArray[np.float64]) -> dict[str, float]:
+    """Return the mean confidences where both have one, and their difference; nothing where there are none."""
+    if not len(original):
+        return {}
+    before, after = float(original.mean()), float(method.mean())
+    return {"confidence_original": before, "confidence_method": after, "confidence_bias": after - before}
+
+
+def _cycles(
+    time_s: NDArray[np.float64], in_both: NDArray[np.bool_], x: NDArray[np.float64], y: NDArray[np.float64]
+) -> dict[str, float]:
+    """Return the measures of the cycle time, both over the frames in both; ``x`` and ``y`` hold these alone."""
+    means = []
+    for values in (x, y):
+        series = np.full(len(time_s), np.nan)
+        series[in_both] = values
+        means.append(cycle_time(time_s, series)[1])
+    return {"cycle_time_original_s": means[0], "cycle_time_bias_s": means[1] - means[0]}
+
+
+def _seen(body: Poses) -> NDArray[np.bool_]:
+    """Return whether each keypoint has a position, shape (n, 27)."""
+    return np.asarray(np.isfinite(body.position).all(axis=2))
+
+
+def _moved(before: Poses, after: Poses, size: NDArray[np.float64], i: NDArray[np.intp], j: NDArray[np.intp]) -> _Moved:
+    """Return how far the keypoints of one person moved; ``i`` and ``j`` are rows of the same frames."""
+    distance = np.linalg.norm(after.position[j] - before.position[i], axis=2)
+    seen = np.isfinite(distance)
+    without_size = np.where(distance == 0, 0.0, np.nan)
+    torso = np.broadcast_to(size[i, None], distance.shape)
+    relative = np.divide(distance, torso, out=without_size, where=torso > 0)
+    return _Moved(relative, seen, before.confidence[i], after.confidence[j])
+
+
+def _keypoint_measures(moved: _Moved, columns: list[int], n_original: int, n_method: int) -> dict[str, float]:
+    """Return the measures of some keypoints of one person, by the columns of the table ``keypoint_effects``."""
+    distance, seen = moved.distance[:, columns], moved.seen[:, columns]
+    n_both = int(seen.sum())
+    result: dict[str, float] = {
+        "n_original": n_original,
+        "n_both": n_both,
+        "n_lost": n_original - n_both,
+        "n_gained": n_method - n_both,
+    }
+    if n_original:
+        spread = 2.0 * np.array([ANNOTATOR_SD[KEYPOINTS[column]] for column in columns])
+        similarity = np.exp(-(distance**2) / (2.0 * BODY_AREA * spread**2))
+        result["pck_0_2"] = int((distance <= PCK_LIMIT).sum()) / n_original
+        result["oks"] = float(np.nansum(similarity)) / n_original
+    known = distance[np.isfinite(distance)]
+    if len(known):
+        result |= {
+            "displacement_mean": float(known.mean()),
+            "displacement_median": float(np.median(known)),
+            "displacement_p95": float(np.percentile(known, 95)),
+        }
+    original, method = moved.confidence_original[:, columns], moved.confidence_method[:, columns]
+    both = seen & np.isfinite(original) & np.isfinite(method)
+    return result | _confidence(original[both], method[both])
+
+
+def _patients(people: pd.DataFrame, seen: Iterable[int]) -> dict[int, bool]:
+    """Return person -> whether they are the patient, in ascending order, for everyone listed and everyone seen."""
+    patients = dict.fromkeys((int(person) for person in pd.unique(pd.Series(seen))), False)
+    listed = people["patient"].fillna(False).astype(bool)
+    patients |= {int(person): bool(p) for person, p in zip(people["person"], listed, strict=True)}
+    return dict(sorted(patients.items()))
+
+
+def _rows_of_people(person: NDArray[np.int64]) -> dict[int, NDArray[np.intp]]:
+    """Return person -> their rows, in order."""
+    order = np.argsort(person, kind="stable")
+    people, starts = np.unique(person[order], return_index=True)
+    return dict(zip(people.tolist(), np.split(order, starts[1:]), strict=True)) if len(person) else {}
+
+
+def _table(rows: list[dict[str, object]], name: str) -> pd.DataFrame:
+    """Return the rows as the table ``name``, columns that none of them has empty."""
+    if not rows:
+        return tables.empty(name)
+    return tables.check(pd.DataFrame(rows).reindex(columns=list(tables.TABLES[name])), name)

@@ -44,7 +44,7 @@ def place(keypoints: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     keypoints : DataFrame
-        The table ``keypoints``, sorted as `pose.backend` writes it: 25 rows for each frame and person.
+        The table ``keypoints``, sorted as `pose.backend` writes it.
 
     Returns
     -------
@@ -97,12 +97,23 @@ def place(keypoints: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_array(keypoints: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return frames (n,), people (n,), and x, y in pixels and confidence of their keypoints (n, 25, 3)."""
-    n_keypoints = len(skeleton.BODY_25)
+    """Return frames (n,), people (n,), and x, y in pixels and confidence of their BODY_25 keypoints (n, 25, 3).
+
+    The knuckles, which not every backend has, are left out: hands say nothing of where a head is.
+
+    Parameters
+    ----------
+    keypoints : DataFrame
+        The table ``keypoints``, sorted by frame, person and keypoint, as `pose.backend` writes it.
+    """
+    n_body = len(skeleton.BODY_25)
+    first = slice(0, len(skeleton.KEYPOINTS))
+    knuckles = keypoints["keypoint"].iloc[first].isin(skeleton.KEYPOINTS[n_body:])
+    n_rows = n_body + int(knuckles.sum())
     return (
-        keypoints["frame"].to_numpy()[::n_keypoints],
-        keypoints["person"].to_numpy()[::n_keypoints],
-        keypoints[["x_px", "y_px", "confidence"]].to_numpy(float).reshape(-1, n_keypoints, 3),
+        keypoints["frame"].to_numpy()[::n_rows],
+        keypoints["person"].to_numpy()[::n_rows],
+        keypoints[["x_px", "y_px", "confidence"]].to_numpy(float).reshape(-1, n_rows, 3)[:, :n_body],
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from deidpose import tables
+from deidpose import skeleton, tables
 from deidpose.errors import UserError
 
 _BOX = ["x_px", "y_px", "width_px", "height_px"]
@@ -38,8 +38,8 @@ def list_people(keypoints: pd.DataFrame, size: tuple[int, int], n_frames: int, p
     -------
     DataFrame
         The table ``people``, by person. People of whom no keypoint is ever seen are not listed. The heights are of the
-        box around all keypoints that are seen; centrality is the mean over frames of 1 minus the distance of the
-        middle of that box from the middle of the picture, over half the picture's width or height, whichever is
+        box around all BODY_25 keypoints that are seen; centrality is the mean over frames of 1 minus the distance of
+        the middle of that box from the middle of the picture, over half the picture's width or height, whichever is
         larger, and 0 beyond the edge.
 
     Raises
@@ -76,11 +76,12 @@ def list_people(keypoints: pd.DataFrame, size: tuple[int, int], n_frames: int, p
 
 
 def body_boxes(keypoints: pd.DataFrame) -> pd.DataFrame:
-    """Return the box around all keypoints that are seen, in pixels: a row for each person and frame, in this order.
+    """Return the box around all BODY_25 keypoints that are seen, in pixels: a row for each person and frame, in order.
 
     Columns are person, frame, x_px, y_px, width_px, height_px.
     """
-    seen = keypoints.dropna(subset=["x_px", "y_px"]).groupby(["person", "frame"], sort=True)[["x_px", "y_px"]]
+    body = keypoints.loc[keypoints["keypoint"].isin(skeleton.BODY_25)].dropna(subset=["x_px", "y_px"])
+    seen = body.groupby(["person", "frame"], sort=True)[["x_px", "y_px"]]
     low, high = seen.min(), seen.max()
     boxes = low.assign(width_px=high["x_px"] - low["x_px"], height_px=high["y_px"] - low["y_px"])
     return boxes.reset_index()

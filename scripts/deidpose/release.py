@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +16,54 @@ from deidpose.provenance import file_sha256
 _FOLDERS = {
     "keypoints": "keypoints",
     "angles": "angles",
+    "movements": "movements",
+    "identities": "identities",
     "effects": "effects",
+    "keypoint_effects": "keypoint_effects",
+    "interchange": "interchange",
     "audits": "privacy",
     "sanitizing": "privacy",
     "study": "study",
-    "summary": "study",
-    "accuracy": "study/figures",
-    "heatmap": "study/figures",
-    "confidence": "study/figures",
-    "lost_frames": "study/figures",
+    "figures": "study/figures",
     "pictures": "study/figures",
+    "traces": "study/traces",
     "report": "",
+    "payloads": "report",
 }
 
 
-def documents(inputs: Mapping[str, Any], restricted: Path) -> dict[str, Path]:
-    """Return what is released whatever the audit says, for it holds no picture: place in the release -> file."""
+def documents(inputs: Mapping[str, Any], restricted: Path, beside: Collection[str]) -> dict[str, Path]:
+    """Return what is released whatever the audit says, for it holds no picture: place in the release -> file.
+
+    Parameters
+    ----------
+    inputs : mapping
+        Named paths of files and folders of this study; names that are not of documents are passed over.
+    restricted : path
+        Folder that they all have to be in.
+    beside : collection of str
+        Names of the payloads of the report that go out beside its page; the others are inside it.
+
+    Raises
+    ------
+    UserError
+        A path lies elsewhere.
+    """
     placed: dict[str, Path] = {}
     for name, folder in _FOLDERS.items():
         paths = [inputs[name]] if isinstance(inputs[name], str) else inputs[name]
+        if name == "payloads":
+            paths = [path for path in paths if Path(path).name in beside]
         for path in map(Path, paths):
-            if not path.resolve().is_relative_to(restricted.resolve()):
-                raise UserError(f"A file to be released as {name} does not come from this study; nothing was released.")
-            placed[f"{folder}/{path.name}".lstrip("/")] = path
+            # Snakemake leaves a hidden file with the time of the job in every folder that a job has made.
+            inside = sorted(file for file in path.iterdir() if not file.name.startswith(".")) if path.is_dir() else []
+            files = {f"{path.name}/{file.name}": file for file in inside} if path.is_dir() else {path.name: path}
+            for place, file in files.items():
+                if not file.resolve().is_relative_to(restricted.resolve()):
+                    raise UserError(
+                        f"A file to be released as {name} does not come from this study; nothing was released."
+                    )
+                placed[f"{folder}/{place}".lstrip("/")] = file
     return placed
 
 

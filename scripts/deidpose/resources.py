@@ -25,6 +25,7 @@ class Need(NamedTuple):
 #: (the benchmarks of `make demo`), then rounded up.
 _NEEDS = {
     "fetch_model": Need(200, 0, 60, 0),
+    "fetch_library": Need(200, 0, 60, 0),
     "screen": Need(400, 60, 10, 0.01),
     "screening": Need(200, 0, 10, 0),
     "sanitize": Need(300, 10, 10, 0.002),
@@ -41,8 +42,11 @@ _NEEDS = {
     "audit": Need(550, 60, 10, 0.03),
     "estimate_pose": Need(600, 300, 10, 0.08),
     "draw_skeleton": Need(500, 200, 10, 0.03),
-    "joint_angles": Need(400, 0, 10, 0.002),
-    "compare": Need(400, 0, 10, 0.004),
+    "match_people": Need(400, 0, 10, 0.004),
+    "joint_angles": Need(400, 0, 10, 0.01),
+    "compare": Need(500, 0, 10, 0.01),
+    "export": Need(500, 0, 10, 0.01),
+    "show_video": Need(400, 0, 10, 0.004),
     "study": Need(600, 0, 60, 0),
     "report": Need(400, 0, 30, 0),
     "publish": Need(300, 0, 30, 0),
@@ -52,7 +56,7 @@ _SAFETY = 4.0
 _LEAST_MINUTES = 5
 #: Tables hold about 25 rows a person and frame; memory that grows with the length of a video, not with its size.
 _TABLE_MB_PER_FRAME = 0.02
-_MB_PER_VIDEO, _S_PER_VIDEO = 0.2, 2.0
+_MB_PER_VIDEO, _S_PER_VIDEO = 2.0, 2.0
 #: Before a video is screened only its bytes are known; the densest frame in use is about this long.
 _BYTES_PER_FRAME = 10_000
 _MEGAPIXELS_UNKNOWN = 8.3

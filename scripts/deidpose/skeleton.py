@@ -1,4 +1,4 @@
-"""BODY_25, the skeleton of OpenPose: names, limbs, colours, and how other layouts map to it.
+"""BODY_25, the skeleton of OpenPose: names, limbs, colours, and how other layouts map to it and to the hands.
 
 Source of the order, the limbs and the colours: OpenPose, ``poseParameters.cpp`` and
 ``poseParametersRender.hpp`` (Cao et al. 2021, IEEE TPAMI 43:172-186).
@@ -13,8 +13,12 @@ BODY_25: tuple[str, ...] = (
     "RBigToe", "RSmallToe", "RHeel",
 )  # fmt: skip
 
-#: Name -> index in `BODY_25`.
-INDEX: dict[str, int] = {name: index for index, name in enumerate(BODY_25)}
+
+#: BODY_25 and, where a backend has them, the knuckles of the index fingers: the wrist angle needs one.
+KEYPOINTS: tuple[str, ...] = (*BODY_25, "LIndex", "RIndex")
+
+#: Name -> index in `KEYPOINTS`, and in `BODY_25` for its names.
+INDEX: dict[str, int] = {name: index for index, name in enumerate(KEYPOINTS)}
 
 #: Limbs as pairs of keypoints. A limb has the colour of its second keypoint, as in OpenPose.
 LIMBS: tuple[tuple[str, str], ...] = (
@@ -26,7 +30,7 @@ LIMBS: tuple[tuple[str, str], ...] = (
     ("RAnkle", "RHeel"),
 )  # fmt: skip
 
-#: Colour of each keypoint, red, green, blue.
+#: Colour of each keypoint of BODY_25, red, green, blue.
 COLOURS: tuple[tuple[int, int, int], ...] = (
     (255, 0, 85), (255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0),
     (0, 255, 0), (255, 0, 0), (0, 255, 85), (0, 255, 170), (0, 255, 255), (0, 170, 255), (0, 85, 255),
@@ -37,16 +41,16 @@ COLOURS: tuple[tuple[int, int, int], ...] = (
 #: Keypoints that BlazePose does not have: the middle between two that it has.
 MIDPOINTS: tuple[tuple[str, str, str], ...] = (("Neck", "LShoulder", "RShoulder"), ("MidHip", "LHip", "RHip"))
 
-#: BODY_25 name -> BlazePose landmark (Bazarevsky et al. 2020, arXiv 2006.10204, figure 3).
+#: Name -> BlazePose landmark (Bazarevsky et al. 2020, arXiv 2006.10204, figure 3).
 BLAZEPOSE: dict[str, int] = {
     "Nose": 0, "RShoulder": 12, "RElbow": 14, "RWrist": 16, "LShoulder": 11, "LElbow": 13, "LWrist": 15,
     "RHip": 24, "RKnee": 26, "RAnkle": 28, "LHip": 23, "LKnee": 25, "LAnkle": 27, "REye": 5, "LEye": 2,
-    "REar": 8, "LEar": 7, "LBigToe": 31, "LHeel": 29, "RBigToe": 32, "RHeel": 30,
+    "REar": 8, "LEar": 7, "LBigToe": 31, "LHeel": 29, "RBigToe": 32, "RHeel": 30, "LIndex": 19, "RIndex": 20,
 }  # fmt: skip
 
 
 def from_blazepose(landmarks: np.ndarray) -> np.ndarray:
-    """Map BlazePose landmarks to BODY_25.
+    """Map BlazePose landmarks to BODY_25 and the two knuckles.
 
     Neck and MidHip are the midpoints of the shoulders and of the hips, with the lower of the two confidences.
     The small toes have no counterpart and are NaN.
@@ -58,10 +62,10 @@ def from_blazepose(landmarks: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    array, shape (25, 3)
-        x, y in pixels and confidence 0..1, in the order of `BODY_25`.
+    array, shape (27, 3)
+        x, y in pixels and confidence 0..1, in the order of `KEYPOINTS`.
     """
-    body = np.full((len(BODY_25), 3), np.nan)
+    body = np.full((len(KEYPOINTS), 3), np.nan)
     for name, landmark in BLAZEPOSE.items():
         body[INDEX[name]] = landmarks[landmark]
     for middle, left, right in MIDPOINTS:

@@ -22,6 +22,14 @@ from deidpose import faces, sanitizing, tables, video
 
 METHODS = ("blur", "block", "pixelate")
 SOURCES = ("original", *METHODS, "reencode")
+STUDY_TABLES = (
+    "effects", "keypoint_effects", "identities", "headcounts", "movements", "summary", "equivalence", "agreement",
+    "contrasts", "choice",
+)  # fmt: skip
+FIGURES = (
+    "tradeoff", "accuracy", "heatmap", "equivalence", "bland_altman", "bland_altman_joints", "raincloud", "agreement",
+    "keypoints", "confidence", "lost_frames", "identities",
+)  # fmt: skip
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -82,14 +90,22 @@ def kept_detail(before: np.ndarray, after: np.ndarray) -> float:
 
 
 def test_the_release_holds_exactly_the_files_of_the_contract(results: Path, name: str) -> None:
-    expected = {"report.html", "manifest.json", "study/effects.csv", "study/summary.csv"}
+    expected = {"report.html", "manifest.json", "study/pairs.parquet"}
     expected |= {f"videos/{name}_{method}{ending}.mp4" for method in METHODS for ending in ("", "_skeleton")}
     expected |= {f"privacy/{name}_{method}.json" for method in METHODS} | {f"privacy/{name}_sanitizing.csv"}
     expected |= {f"keypoints/{name}_{source}.parquet" for source in SOURCES}
     expected |= {f"angles/{name}_{source}.csv" for source in SOURCES}
-    expected |= {f"effects/{name}_{method}.csv" for method in (*METHODS, "reencode")}
-    figures = ("accuracy", "heatmap", "confidence", "lost_frames")
-    expected |= {f"study/figures/{figure}.{ending}" for figure in figures for ending in ("svg", "png")}
+    expected |= {f"{table}/{name}.csv" for table in ("movements", "identities", "effects", "keypoint_effects")}
+    expected |= {f"study/{table}.csv" for table in STUDY_TABLES}
+    expected |= {f"study/figures/{figure}.{ending}" for figure in FIGURES for ending in ("svg", "pdf", "png")}
+    expected |= {f"study/traces/{name}.{ending}" for ending in ("svg", "pdf")}
+    # How many people there are to write files for is up to the networks.
+    folder = results / f"release/interchange/{name}"
+    exported = {path.name for path in folder.iterdir()}
+    for source in SOURCES:
+        assert {f"{source}_openpose.zip", f"{source}.nc"} <= exported
+        assert len([file for file in exported if file.startswith(source) and file.endswith(".trc")]) >= 2
+    expected |= {f"interchange/{name}/{file}" for file in exported}
     release = results / "release"
     assert {str(path.relative_to(release)) for path in release.rglob("*") if path.is_file()} == expected
 
@@ -255,8 +271,8 @@ def test_every_job_has_a_log_and_a_benchmark(results: Path) -> None:
     assert measured == logs
     assert {log.split("/")[0] for log in logs} >= {
         "screen", "screening", "sanitize", "detect_faces", "track_faces", "draw_review", "anonymize", "reencode",
-        "search_faces", "audit", "estimate_pose", "draw_skeleton", "prove_sanitizing", "joint_angles", "compare",
-        "study", "report", "find_cuts", "list_people", "review_page",
+        "search_faces", "audit", "estimate_pose", "draw_skeleton", "prove_sanitizing", "match_people",
+        "joint_angles", "compare", "export", "show_video", "study", "report", "find_cuts", "list_people", "review_page",
         "publish",
     }  # fmt: skip
 

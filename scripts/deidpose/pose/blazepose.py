@@ -3,7 +3,8 @@
 The networks and the arithmetic around them are MediaPipe's (Bazarevsky et al. 2020, arXiv 2006.10204, and the
 public graph configurations). MediaPipe follows one person forward in time; here everybody is followed, forward
 and backward: the video is read in short chunks, known people are followed through a chunk, its last frame is
-searched for new ones, and those are followed back to where they came into view.
+searched for new ones, and those are followed back to where they came into view. Who is who is told at the end, from
+all that was seen (`identities`).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ import pandas as pd
 
 from deidpose import runtime, skeleton
 from deidpose.faces import non_maximum_suppression
+from deidpose.pose import identities
 from deidpose.video import Frame, chunks, to_bgr
 
 _DETECTOR_SIDE = 224
@@ -40,6 +42,8 @@ _PATIENCE_S = 0.5
 _FEWEST_FOR_PATIENCE = 5
 #: A person who is lost keeps their identity for this long, if found again near where they were lost.
 _REMEMBERED_S = 1.0
+#: Shoulders and hips.
+_TRUNK = [11, 12, 23, 24]
 #: BlazePose landmarks with left and right exchanged: the network may take a back for a front.
 _MIRRORED = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(i + 1 if i % 2 else i - 1 for i in range(11, 33)))
 #: At most this many frames are held in memory at once.
@@ -56,10 +60,11 @@ class Region(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """One person in one frame: landmarks of shape (39, 3), x and y in pixels, confidence 0..1."""
+    """One person in one frame: landmarks of shape (39, 3), x and y in pixels, confidence 0..1; colours worn."""
 
     region: Region
     landmarks: np.ndarray
+    colours: np.ndarray
 
 
 @dataclass
@@ -83,7 +88,7 @@ def estimate(
     threads: int = 1,
     cuts: Collection[int] = (),
 ) -> pd.DataFrame:
-    """Estimate the BODY_25 keypoints of everyone in a video.
+    """Estimate the keypoints of everyone in a video: BODY_25 and the knuckles of the index fingers.
 
     Parameters
     ----------
@@ -113,8 +118,8 @@ def estimate(
         settings["min_presence"],
     )
     length = max(1, min(_LONGEST_CHUNK, round(settings["search_interval_s"] * frame_rate)))
-    everyone: list[_Person] = []
     people: list[_Person] = []  # of this shot
+    shots = [people]
     times: dict[int, float] = {}
     size = (0, 0)
     n_remembered = max(1, round(_REMEMBERED_S * frame_rate))
@@ -125,17 +130,42 @@ def estimate(
         size = pictures[0].shape[:2]
         times |= {frame.index: frame.time_s for frame in chunk}
         if indices[0] == 0 or indices[0] in cuts:
-            everyone += people
             people = []
+            shots.append(people)
             _search(pictures[:1], indices[:1], people, networks, settings["max_people"], n_remembered)
         for position, picture in enumerate(pictures):
             _follow(picture, indices[position], people, networks, n_patient)
         _search(pictures, indices, people, networks, settings["max_people"], n_remembered)
     fewest = min(_FEWEST_FRAMES, len(times))
-    lasting = [person for person in [*everyone, *people] if len(person.sights) >= fewest]
-    for number, person in enumerate(lasting):
+    everyone: list[_Person] = []
+    for followed in shots:
+        everyone += _identify([person for person in followed if len(person.sights) >= fewest], frame_rate, size)
+    for number, person in enumerate(everyone):
         person.number = number
-    return _table(lasting, times, size, settings["min_confidence"])
+    return _table(everyone, times, size, settings["min_confidence"])
+
+
+def _identify(followed: list[_Person], frame_rate: float, size: tuple[int, int]) -> list[_Person]:
+    """Return the people of one shot with the same sights, each with those that are theirs."""
+    seen = [(track, index, sight) for track, person in enumerate(followed) for index, sight in person.sights.items()]
+    if not seen:
+        return []
+    body = np.array([sight.landmarks[_TRUNK, :2].mean(axis=0) for _, _, sight in seen])
+    identity = identities.identify(
+        identities.Sights(
+            np.array([track for track, _, _ in seen]),
+            np.array([index for _, index, _ in seen]),
+            body,
+            np.array([_next_region(sight).side for _, _, sight in seen]),
+            np.array([sight.colours for _, _, sight in seen]),
+        ),
+        frame_rate,
+        (size[1], size[0]),
+    )
+    people = [_Person({}, -1) for _ in range(int(identity.max()) + 1)]
+    for number, (_, index, sight) in zip(identity.tolist(), seen, strict=True):
+        people[number].sights[index] = sight
+    return people
 
 
 # ------------------------------------------------------------------------------------------------ following people
@@ -283,7 +313,7 @@ def _look(picture: np.ndarray, region: Region, networks: _Networks) -> Sight | N
     landmarks = np.empty((39, 3))
     landmarks[:, :2] = rows[:, :2] @ turn.T + shift
     landmarks[:, 2] = _sigmoid(rows[:, 3])
-    return Sight(region, landmarks)
+    return Sight(region, landmarks, identities.colours(picture, skeleton.from_blazepose(landmarks)[:, :2]))
 
 
 def _next_region(sight: Sight) -> Region:
@@ -369,7 +399,7 @@ def _table(
     people: list[_Person], times: dict[int, float], size: tuple[int, int], min_confidence: float
 ) -> pd.DataFrame:
     rows = sorted((index, person.number) for person in people for index in person.sights)
-    count, names = len(rows), len(skeleton.BODY_25)
+    count, names = len(rows), len(skeleton.KEYPOINTS)
     body = np.empty((count, names, 3))
     by_number = {person.number: person for person in people}
     for row, (index, number) in enumerate(rows):
@@ -386,7 +416,7 @@ def _table(
             "frame": np.repeat([index for index, _ in rows], names).astype(int),
             "time_s": np.repeat([times[index] for index, _ in rows], names).astype(float),
             "person": np.repeat([number for _, number in rows], names).astype(int),
-            "keypoint": list(skeleton.BODY_25) * count,
+            "keypoint": list(skeleton.KEYPOINTS) * count,
             "x_px": x.ravel(),
             "y_px": y.ravel(),
             "confidence": confidence.ravel(),

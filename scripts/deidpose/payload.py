@@ -1,0 +1,248 @@
+"""What the report shows of a single video: skeletons and angles of everyone, of every source, in one small script.
+
+A page that is opened from a disk may not read other files, but it may load scripts. So the data of a video are a script
+that calls one function of the page with its id and a text: `pack`, gzip, base64. It holds numbers only, no pixel, no
+name and no date, and the same tables give the same bytes.
+"""
+
+import base64
+import gzip
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from deidpose.angles import JOINTS, SEGMENTS
+from deidpose.errors import UserError
+from deidpose.keypoints import poses
+from deidpose.matching import carry
+from deidpose.skeleton import KEYPOINTS
+
+#: A video is shown with at most so many frames: every second, third, ... frame of a longer one.
+MAX_FRAMES = 5000
+
+#: And with at most so many skeletons, over all people and sources.
+MAX_POSES = 50_000
+
+#: Stands for a missing number in 16 bits.
+MISSING = -(2**15)
+
+#: Steps in which positions and angles are kept, unless the numbers are so large that 16 bits want longer steps.
+PIXELS = 0.1
+DEGREES = 0.01
+
+#: The angles of a payload, in its order.
+ANGLES: tuple[str, ...] = (*JOINTS, *SEGMENTS)
+
+_LARGEST = 2**15 - 1
+_SCRIPT = re.compile(r'deidposeVideo\("([A-Za-z0-9-]+)","([A-Za-z0-9+/]+={0,2})"\);\n')
+
+
+class Series(NamedTuple):
+    """What is kept of one person in one source, on a grid of kept frames without holes."""
+
+    source: str
+    person: int  # of the original; negative for somebody whom only this source sees
+    start: int  # index of the first kept frame
+    position: NDArray[np.float64]  # shape (n, 27, 2), px
+    degrees: NDArray[np.float64]  # shape (2, n, 28), deg: unfiltered, filtered
+
+
+def pack(header: Mapping[str, Any], arrays: Sequence[NDArray[Any]]) -> str:
+    """Return numbers and what is to be known of them as one text.
+
+    Parameters
+    ----------
+    header : mapping
+        Anything that JSON can hold.
+    arrays : sequence of array
+        Of 1, 2, 4 or 8 bytes, taken flat and in little-endian order.
+
+    Returns
+    -------
+    str
+        Base64 of gzip of: the length of the header (4 bytes), the header as JSON with ``arrays`` (dtype, offset in
+        bytes from the end of the header, length), then the arrays, each beginning at a multiple of 8 bytes.
+    """
+    described, parts, offset = [], [], 0
+    for array in arrays:
+        flat = np.ascontiguousarray(array).ravel()
+        data = flat.astype(flat.dtype.newbyteorder("<")).tobytes()
+        described.append([flat.dtype.name, offset, len(flat)])
+        parts.append(data + bytes(-len(data) % 8))
+        offset += len(parts[-1])
+    text = json.dumps({**header, "arrays": described}, ensure_ascii=True, separators=(",", ":")).encode()
+    text += b" " * (-(4 + len(text)) % 8)
+    # No time of making in it: the same data are the same text.
+    packed = gzip.compress(b"".join([len(text).to_bytes(4, "little"), text, *parts]), compresslevel=9, mtime=0)
+    return base64.b64encode(packed).decode()
+
+
+def unpack(text: str) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+    """Return the header and the flat arrays of what `pack` has made."""
+    data = gzip.decompress(base64.b64decode(text))
+    start = 4 + int.from_bytes(data[:4], "little")
+    header = json.loads(data[4:start])
+    arrays = [
+        np.frombuffer(data, np.dtype(name).newbyteorder("<"), length, start + offset)
+        for name, offset, length in header.pop("arrays")
+    ]
+    return header, arrays
+
+
+def thinned(table: pd.DataFrame, n_frames: int) -> pd.DataFrame:
+    """Return the rows of a table that a video of so many frames is shown with, as far as its length decides.
+
+    A long video's tables of all sources would not fit into memory together; thinned they do.
+    """
+    step = _first_step(n_frames)
+    return table if step == 1 else table[table["frame"] % step == 0]
+
+
+def script(
+    video: str,
+    facts: Mapping[str, Any],
+    timestamps: pd.DataFrame,
+    keypoints: Mapping[str, pd.DataFrame],
+    angles: Mapping[str, pd.DataFrame],
+    matches: pd.DataFrame,
+    people: pd.DataFrame,
+) -> str:
+    """Return the script with all that the report shows of one video.
+
+    Parameters
+    ----------
+    video : str
+        Id of the video.
+    facts : mapping
+        Its row of the table ``screening``: ``width`` and ``height`` (px) are used.
+    timestamps : DataFrame
+        The table of this name, with every frame.
+    keypoints, angles : mapping
+        Source -> table, whole or `thinned`, ``original`` first. The order is kept.
+    matches : DataFrame
+        Who of every method is whom of the original.
+    people : DataFrame
+        The table of this name, of the original.
+
+    Returns
+    -------
+    str
+        One statement of JavaScript. People whom only a method sees are in it with their skeletons, and are marked.
+    """
+    n_frames = len(timestamps)
+    keypoints = {source: thinned(table, n_frames) for source, table in keypoints.items()}
+    n_poses = sum(len(table[["frame", "person"]].drop_duplicates()) for table in keypoints.values())
+    step = _first_step(n_frames) * max(1, -(-n_poses // MAX_POSES))
+    times = timestamps.sort_values("frame")["time_s"].to_numpy(dtype=float)[::step]
+    series = [
+        one
+        for source, table in keypoints.items()
+        for one in _series(source, table, angles[source], matches[matches["method"] == source], step)
+    ]
+    pixels = _step([one.position for one in series], PIXELS)
+    degrees = _step([one.degrees for one in series], DEGREES)
+    entries, arrays = [], [times]
+    for one in series:
+        entries.append({"source": one.source, "person": one.person, "start": one.start, "n": len(one.position)})
+        arrays.append(_deltas(np.moveaxis(one.position, 0, -1), pixels))
+        # Of somebody who is nobody in the original there is nothing to compare.
+        shown = one.degrees if one.person >= 0 else one.degrees[:, :0]
+        arrays.append(_deltas(np.moveaxis(shown, 1, -1), degrees))
+    header = {
+        "video": video,
+        "width": int(facts["width"]),
+        "height": int(facts["height"]),
+        "n_frames": n_frames,
+        "step": step,
+        "pixels": pixels,
+        "degrees": degrees,
+        "sources": list(keypoints),
+        "keypoints": list(KEYPOINTS),
+        "angles": list(ANGLES),
+        "people": _people(people, series),
+        "series": entries,
+    }
+    return f'deidposeVideo({json.dumps(video)},"{pack(header, arrays)}");\n'
+
+
+def data(text: str, video: str) -> str:
+    """Return what is packed in the script of a video, which is nothing else than `script` writes.
+
+    Raises
+    ------
+    UserError
+        It is not such a script, or one of another video.
+    """
+    found = _SCRIPT.fullmatch(text)
+    if not found or found[1] != video:
+        raise UserError(f"The data for the report of video {video} are not what the workflow writes; make them again.")
+    return found[2]
+
+
+def _first_step(n_frames: int) -> int:
+    """Return the step from one kept frame to the next in a video of so many frames."""
+    return max(1, -(-n_frames // MAX_FRAMES))
+
+
+def _series(
+    source: str, keypoints: pd.DataFrame, angles: pd.DataFrame, sections: pd.DataFrame, step: int
+) -> list[Series]:
+    """Return everyone of one source, under the numbers of the original."""
+    keypoints, angles = (table[table["frame"] % step == 0] for table in (keypoints, angles))
+    if source != "original":
+        keypoints, angles = _carried(keypoints, sections), carry(angles, sections)
+    body = poses(keypoints)
+    angle = pd.Index(ANGLES).get_indexer(pd.Index(angles["angle"]))
+    measured, at = angles["person"].to_numpy(), angles["frame"].to_numpy() // step
+    values = angles[["degrees", "degrees_filtered"]].to_numpy(dtype=float)
+    result = []
+    for number in sorted(np.unique(body.person), key=lambda one: (one < 0, abs(one))):
+        mine = body.person == number
+        index = body.frame[mine] // step
+        start, end = int(index.min()), int(index.max()) + 1
+        position = np.full((end - start, len(KEYPOINTS), 2), np.nan)
+        position[index - start] = body.position[mine]
+        degrees = np.full((2, end - start, len(ANGLES)), np.nan)
+        theirs = (measured == number) & (at >= start) & (at < end) & (angle >= 0)
+        degrees[:, at[theirs] - start, angle[theirs]] = values[theirs].T
+        result.append(Series(source, int(number), start, position, degrees))
+    return result
+
+
+def _carried(keypoints: pd.DataFrame, sections: pd.DataFrame) -> pd.DataFrame:
+    """Return the keypoints of a method under the numbers of the original; -1 - person of those who are nobody there."""
+    row = "row"
+    known = carry(keypoints.assign(**{row: np.arange(len(keypoints))}), sections)
+    person = -1 - keypoints["person"].to_numpy()
+    person[known[row].to_numpy()] = known["person"].to_numpy()
+    return keypoints.assign(person=person)
+
+
+def _step(values: Sequence[NDArray[np.float64]], step: float) -> float:
+    """Return the step in which all values fit into 16 bits: ``step``, or a longer one."""
+    largest = max((float(np.nanmax(np.abs(one), initial=0.0)) for one in values if np.isfinite(one).any()), default=0.0)
+    return max(step, largest / _LARGEST)
+
+
+def _deltas(values: NDArray[np.float64], step: float) -> NDArray[np.int16]:
+    """Return values in whole steps, each but the first of a row as its difference from the one before, modulo 2^16."""
+    whole = np.where(np.isfinite(values), np.round(np.nan_to_num(values) / step), MISSING).astype(np.int16)
+    return np.diff(whole, prepend=np.zeros((*whole.shape[:-1], 1), np.int16), axis=-1).astype(np.int16)
+
+
+def _people(people: pd.DataFrame, series: Sequence[Series]) -> list[dict[str, Any]]:
+    """Return everyone of the original, patients first, then by how long they are seen."""
+    seen = {one.person for one in series if one.source == "original"}
+    chosen = people[people["person"].isin(list(seen))]
+    listed = [
+        {"person": int(person), "patient": bool(patient), "n_frames": int(n)}
+        for person, patient, n in zip(
+            chosen["person"], chosen["patient"].fillna(False), chosen["n_frames"], strict=True
+        )
+    ]
+    return sorted(listed, key=lambda one: (not one["patient"], -one["n_frames"], one["person"]))
