@@ -268,7 +268,9 @@ def render(
     shown = {name: _most_important(table, signal) for name, table in everything.items()}
     packed = {name: _pack_table(table) for name, table in shown.items()}
     packed["videos"] = _pack_table(
-        _video_table(accepted, effects, headcounts, audits, methods, signal, conditions).reset_index(drop=True)
+        _video_table(
+            accepted, _of_the_people(effects, settings), headcounts, audits, methods, signal, conditions
+        ).reset_index(drop=True)
     )
     packed["points"] = _pack_table(_points(_of_the_people(effects, settings)))
     embedded, beside = _embedded(payloads, float(settings.get("report", {}).get("max_embedded_mb", 0)))
@@ -410,7 +412,7 @@ def _described(table: str, columns: Iterable[str] | None = None) -> list[dict[st
 def _described_videos(methods: Sequence[str]) -> list[dict[str, str]]:
     columns = [_column(name, unit, text) for name, (unit, text) in _VIDEOS.items()]
     for method in methods:
-        text = f"additional mean absolute difference of {method}, net of the control, mean over the patient's joints"
+        text = f"additional mean absolute difference of {method}, net of the control, mean over the joints of the people studied"
         columns.append(_column(f"cost_{method}", "deg", text) | {"heading": f"{style.words(method)}, added error"})
     for method in methods:
         columns.append(
@@ -586,9 +588,7 @@ def _video_table(
     switches = headcounts[headcounts["method"] != CONTROL].groupby("video")["n_switches"].sum()
     videos["n_people"] = videos["video"].map(people).astype(float)
     videos["n_switches"] = videos["video"].map(switches).astype(float)
-    chosen = effects[
-        effects["patient"].astype(bool) & (effects["signal"] == signal) & effects["angle"].isin(list(JOINTS))
-    ]
+    chosen = effects[(effects["signal"] == signal) & effects["angle"].isin(list(JOINTS))]
     cost = chosen.groupby(["method", "video"])["mae_net_deg"].mean()
     for method in methods:
         mine = cost.loc[method] if method in cost.index.get_level_values(0) else pd.Series(dtype=float)
