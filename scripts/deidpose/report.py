@@ -412,7 +412,7 @@ def _described(table: str, columns: Iterable[str] | None = None) -> list[dict[st
 def _described_videos(methods: Sequence[str]) -> list[dict[str, str]]:
     columns = [_column(name, unit, text) for name, (unit, text) in _VIDEOS.items()]
     for method in methods:
-        text = f"additional mean absolute difference of {method}, net of the control, mean over joints and people studied"
+        text = f"additional mean absolute difference of {method}, net of the control, mean over joints and people"
         columns.append(_column(f"cost_{method}", "deg", text) | {"heading": f"{style.words(method)}, added error"})
     for method in methods:
         columns.append(
