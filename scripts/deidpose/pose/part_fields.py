@@ -37,8 +37,8 @@ _REDUNDANT = {("RShoulder", "REar"), ("LShoulder", "LEar")}
 _PEAK_THRESHOLD = 0.05
 #: At most this many candidates of one keypoint, the surest (``POSE_MAX_PEOPLE``).
 _MOST_PEAKS = 96
-#: Half the window, in map cells at the resolution of the search, over which a peak's centre of gravity is taken.
-_REACH = 3
+#: Bicubic enlargement undershoots below 0, where there is no logarithm.
+_SMALLEST = 1e-4
 _FIELD_THRESHOLD = 0.05
 #: Share of the points along a line at which the field has to point along it.
 _SHARE_ALONG = 0.95
@@ -94,31 +94,38 @@ def people(maps: NDArray[np.float32], scale: int = 8) -> NDArray[np.float64]:
 
 
 def peaks(maps: NDArray[np.float32], threshold: float = _PEAK_THRESHOLD) -> Peaks:
-    """Return the local maxima above ``threshold`` of each map, placed by the centre of gravity around them.
+    """Return the local maxima above ``threshold`` of each map, placed between the pixels.
+
+    A peak of these maps is a Gaussian, as they were drawn for training. The logarithm of one is a parabola, whose top
+    through three pixels is exact; OpenPose takes the centre of gravity of 7 x 7 pixels, which draws it to the middle of
+    that window by up to half a pixel of the network's input.
 
     Parameters
     ----------
     maps : array, shape (25, height, width)
         Confidence of each keypoint.
     threshold : float
-        What is below is no candidate.
+        What is not above is no candidate.
     """
-    kernel = np.ones((3, 3), np.uint8)
-    top = np.stack([cv2.dilate(plane, kernel) for plane in maps])
+    top = np.stack([cv2.dilate(plane, np.ones((3, 3), np.uint8)) for plane in maps])
     keypoint, row, column = np.nonzero((maps >= top) & (maps > threshold))
-    padded = np.pad(np.maximum(maps, 0), ((0, 0), (_REACH, _REACH), (_REACH, _REACH)))
-    offset = np.arange(2 * _REACH + 1)
-    around = padded[
-        keypoint[:, None, None], row[:, None, None] + offset[None, :, None], column[:, None, None] + offset[None, None]
-    ].astype(float)
-    weight = around.sum(axis=(1, 2))
-    x = column + (around.sum(axis=1) @ (offset - _REACH)) / weight
-    y = row + (around.sum(axis=2) @ (offset - _REACH)) / weight
-    score = maps[keypoint, row, column].astype(float)
-    # A plateau has several maxima side by side; the centre of gravity makes them one.
-    position = np.stack([x, y], axis=1)
+    # The edge repeated: a peak there has no slope to beyond it.
+    padded = np.log(np.maximum(np.pad(maps, ((0, 0), (1, 1), (1, 1)), mode="edge"), _SMALLEST))
+    middle = padded[keypoint, row + 1, column + 1]
+    x = column + _vertex(padded[keypoint, row + 1, column], middle, padded[keypoint, row + 1, column + 2])
+    y = row + _vertex(padded[keypoint, row, column + 1], middle, padded[keypoint, row + 2, column + 1])
+    position, score = np.stack([x, y], axis=1), maps[keypoint, row, column].astype(float)
     kept = _surest(keypoint, position, score)
     return Peaks(keypoint[kept], position[kept], score[kept])
+
+
+def _vertex(
+    before: NDArray[np.float32], middle: NDArray[np.float32], after: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return how far from the middle of three values the top of the parabola through them is, -0.5..0.5."""
+    bend = (before - 2 * middle + after).astype(float)
+    slope = (after - before).astype(float)
+    return np.clip(np.divide(-slope, 2 * bend, out=np.zeros_like(bend), where=bend < 0), -0.5, 0.5)
 
 
 def _surest(
@@ -181,8 +188,7 @@ def _along(
     # Cell c of the grid has its centre at pixel (c + 0.5) x scale - 0.5 of the input.
     cell = (point + 0.5) / scale - 0.5
     score = sum(
-        _read(fields, channel[:, None] + axis, cell[..., 0], cell[..., 1]) * direction[:, axis, None]
-        for axis in (0, 1)
+        _read(fields, channel[:, None] + axis, cell[..., 0], cell[..., 1]) * direction[:, axis, None] for axis in (0, 1)
     )
     along = used & (score > _FIELD_THRESHOLD)
     count = along.sum(axis=1)
