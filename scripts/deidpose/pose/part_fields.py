@@ -125,7 +125,7 @@ def _vertex(
     """Return how far from the middle of three values the top of the parabola through them is, -0.5..0.5."""
     bend = (before - 2 * middle + after).astype(float)
     slope = (after - before).astype(float)
-    return np.clip(np.divide(-slope, 2 * bend, out=np.zeros_like(bend), where=bend < 0), -0.5, 0.5)
+    return np.asarray(np.clip(np.divide(-slope, 2 * bend, out=np.zeros_like(bend), where=bend < 0), -0.5, 0.5))
 
 
 def _surest(
@@ -193,7 +193,7 @@ def _along(
     along = used & (score > _FIELD_THRESHOLD)
     count = along.sum(axis=1)
     mean = np.where(along, score, 0).sum(axis=1) / np.maximum(count, 1)
-    return np.where((length > 1e-6) & (count > _SHARE_ALONG * n_points), mean, 0.0)
+    return np.asarray(np.where((length > 1e-6) & (count > _SHARE_ALONG * n_points), mean, 0.0))
 
 
 def _read(
