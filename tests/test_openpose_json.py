@@ -32,9 +32,9 @@ def test_each_frame_is_read_with_everybody_in_it(tmp_path: Path) -> None:
 
 
 def test_a_frame_without_its_file_is_an_error_and_no_shift(tmp_path: Path) -> None:
-    for frame in (0, 1, 3):
+    for frame in (0, 1, 3, 999_999_999_999):
         write(tmp_path / "a", frame, PERSON)
-    with pytest.raises(UserError, match="no file for frame 2 and 0 more"):
+    with pytest.raises(UserError, match="no file for frame 2,"):
         openpose_json.frames(tmp_path / "a", 4)
 
 

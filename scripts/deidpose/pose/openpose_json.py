@@ -59,11 +59,11 @@ def frames(folder: str | Path, n_frames: int) -> list[Path]:
             "The folder with OpenPose's results holds files of several videos: give each a folder of its own."
         )
     numbers = [int(match["frame"]) for match, _ in found]
-    missing = sorted(set(range(numbers[-1] + 1)) - set(numbers))
-    if missing:
+    missing = next((index for index, number in enumerate(numbers) if index != number), None)
+    if missing is not None:
         raise UserError(
-            f"OpenPose's results have no file for frame {missing[0]} and {len(missing) - 1} more, although later frames "
-            "have one: run OpenPose again, without --frame_step or --frame_first."
+            f"OpenPose's results have no file for frame {missing}, although later frames have one: run OpenPose again, "
+            "without --frame_step and --frame_first."
         )
     if len(numbers) != n_frames:
         raise UserError(
