@@ -116,8 +116,8 @@ def estimate(
     UserError
         As the backend does.
     """
-    people = importlib.import_module("deidpose.pose.people")
-    table: pd.DataFrame = people.estimate(
+    following = importlib.import_module("deidpose.pose.following")
+    table: pd.DataFrame = following.estimate(
         backend(settings["backend"]), frames, frame_rate, models, settings, threads, cuts
     )
     return table
