@@ -405,3 +405,12 @@ def test_weights_of_another_network_are_refused_before_a_frame_is_read(settings:
     prototxt, weights = write_network(tmp_path, kernel, bias)
     with pytest.raises(UserError, match="body_25"):
         pose.estimate(film(1), RATE, {"openpose_prototxt": prototxt, "openpose_weights": weights}, settings)
+
+
+def test_a_larger_input_and_more_scales_cost_more(settings: Settings) -> None:
+    settings["openpose"]["net_height"] = 368
+    usual = pose.cost(settings)
+    assert usual == (1000, pytest.approx(1.3))
+    settings["openpose"] |= {"net_height": 736, "scale_number": 2}
+    assert pose.cost(settings)[1] == pytest.approx(1.3 * 4 * (1 + 0.75**2))
+    assert pose.cost({**settings, "backend": "blazepose"}) == (0, 0)

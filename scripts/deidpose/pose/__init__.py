@@ -32,12 +32,14 @@ class Needs(NamedTuple):
     files: tuple[str, ...] = ()
     #: Called with ``pose.{backend}``; raises `UserError` where something of what it needs is not there.
     check: Callable[[Mapping[str, Any]], None] | None = None
+    #: Called with ``pose.{backend}``; returns megabytes, and seconds a frame, that it needs more than BlazePose.
+    cost: Callable[[Mapping[str, Any]], tuple[float, float]] = lambda _: (0.0, 0.0)
 
 
 #: Backend, the name of a module of this package -> what it needs.
 BACKENDS: dict[str, Needs] = {
     "blazepose": Needs(models=("blazepose_detector", "blazepose_landmarks")),
-    "openpose": Needs(files=openpose_ways.FILES, check=openpose_ways.check),
+    "openpose": Needs(files=openpose_ways.FILES, check=openpose_ways.check, cost=openpose_ways.cost),
 }
 
 
@@ -78,6 +80,11 @@ def told(settings: Mapping[str, Any]) -> dict[str, Any]:
         if needs.files and name in without:
             without[name] = {key: value for key, value in without[name].items() if key not in needs.files}
     return without
+
+
+def cost(settings: Mapping[str, Any]) -> tuple[float, float]:
+    """Return megabytes, and seconds a frame, that the chosen backend needs more than BlazePose, on one thread."""
+    return BACKENDS[settings["backend"]].cost(settings.get(settings["backend"], {}))
 
 
 def estimate(
