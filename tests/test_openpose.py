@@ -387,6 +387,18 @@ def test_the_first_way_for_which_everything_is_here_is_gone(
     assert openpose_ways.choose({**own, "way": "network"}) == "network"
 
 
+def test_a_module_that_does_not_import_is_none(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyopenpose.py").write_text("raise ImportError('libcudart.so: no such file')", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert pose.files(settings) == {}  # another machine may import it
+    with pytest.raises(UserError, match="nothing is here"):
+        openpose_ways.choose(settings["openpose"])
+    put_program(tmp_path)
+    assert openpose_ways.choose(settings["openpose"]) == "binary"
+
+
 def test_the_users_files_are_inputs_of_jobs_and_no_part_of_what_is_told(settings: Settings, tmp_path: Path) -> None:
     program = put_program(tmp_path)
     settings["openpose"]["binary"] = os.path.relpath(program)

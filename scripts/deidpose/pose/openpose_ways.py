@@ -3,6 +3,7 @@
 Imports the standard library only, because the Snakefile imports it.
 """
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -25,7 +26,8 @@ def check(settings: Mapping[str, Any]) -> None:
     UserError
         What is needed is not there, or the scales do not fit together.
     """
-    choose(settings)
+    # The machine that hands out jobs may lack the graphics card without which the module does not import.
+    choose(settings, importing=False)
     if 1 - (settings["scale_number"] - 1) * settings["scale_gap"] <= 0:
         raise UserError(
             f"The setting pose.openpose.scale_number is {settings['scale_number']} with a scale_gap of "
@@ -33,7 +35,7 @@ def check(settings: Mapping[str, Any]) -> None:
         )
 
 
-def choose(settings: Mapping[str, Any]) -> str:
+def choose(settings: Mapping[str, Any], importing: bool = True) -> str:
     """Return the way to run OpenPose: the one that is asked for, or the first for which everything is there.
 
     Parameters
@@ -41,6 +43,8 @@ def choose(settings: Mapping[str, Any]) -> str:
     settings : mapping
         ``pose.openpose`` of the configuration. ``way`` is "first" or one of `WAYS`; ``binary`` may be empty, and then a
         program called ``openpose`` is looked for.
+    importing : bool
+        Whether pyopenpose has to import, and not only to be installed.
 
     Raises
     ------
@@ -49,7 +53,7 @@ def choose(settings: Mapping[str, Any]) -> str:
     """
     ways = WAYS if settings["way"] == "first" else (settings["way"],)
     there = {
-        "pyopenpose": importlib.util.find_spec("pyopenpose") is not None,
+        "pyopenpose": "pyopenpose" in ways and _has_module(importing),
         "binary": program(settings.get("binary", "")) is not None,
         "network": all(os.path.isfile(settings.get(key, "")) for key in ("prototxt", "weights")),
     }
@@ -64,6 +68,15 @@ def choose(settings: Mapping[str, Any]) -> str:
         needed = ", or ".join(missing[way] for way in ways)
         raise UserError(f"The setting pose.backend is openpose, but nothing is here to run it: it needs {needed}.")
     return found
+
+
+def _has_module(importing: bool) -> bool:
+    if importlib.util.find_spec("pyopenpose") is None:
+        return False
+    try:
+        return not importing or bool(importlib.import_module("pyopenpose"))
+    except ImportError:  # built for another Python, or a library of the graphics card is missing
+        return False
 
 
 def program(path: str) -> str | None:
