@@ -79,7 +79,7 @@ def test_the_backends_are_those_of_the_library_and_their_networks_are_listed(roo
     known = dict(config.leaves(config.read(schema_path)))["pose.backend"]["enum"]
     assert known == list(pose.BACKENDS)
     networks = models.load(root / "config" / "models.yaml")
-    assert all(network in networks for backend in pose.BACKENDS.values() for network in backend)
+    assert all(network in networks for backend in pose.BACKENDS.values() for network in backend.models)
 
 
 def test_the_readme_holds_the_table_that_the_schema_gives(
