@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
-from deidpose import pose, tables, video
+from deidpose import pose, progress, tables, video
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ with job(snakemake.log[0]):
     # The copies keep the exact timestamps of the source; the sanitized original is matched to them.
     listed = timestamps if snakemake.wildcards.source == "original" else None
     keypoints = pose.backend(settings["backend"]).estimate(
-        video.read_frames(snakemake.input.video, listed, snakemake.threads),
+        progress.followed(video.read_frames(snakemake.input.video, listed, snakemake.threads), len(timestamps)),
         video.frame_rate(timestamps),
         snakemake.input,
         settings,
