@@ -1,0 +1,32 @@
+from snakemake.logging import logger
+
+from deidpose import status
+
+
+def tell():
+    """Log what is done, failed, rejected and withheld, and where to look."""
+    logger.info(status.describe(RESULTS, Path(workflow.basedir), brief=True))
+
+
+onstart:
+    try:
+        status.write_plan(
+            RESULTS,
+            {
+                "video": list(VIDEOS),
+                "method": METHODS,
+                "source": SOURCES,
+                "excluded": list(corrections.excluded(CORRECTIONS)),
+                "withhold": config["audit"]["withhold"],
+            },
+        )
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+onsuccess:
+    tell()
+
+
+onerror:
+    tell()
