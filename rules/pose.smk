@@ -21,6 +21,7 @@ rule estimate_pose:
         runtime=minutes("estimate_pose"),
     params:
         pose=config["pose"],
+        networks=digests(POSE_MODELS),
         code=code("estimate_pose"),
     script:
         "../scripts/estimate_pose.py"

@@ -124,7 +124,7 @@ rule report:
         pairs=f"{RESTRICTED}/study/pairs.parquet",
         sentence=f"{RESTRICTED}/study/choice.txt",
         payloads=of_study(f"{RESTRICTED}/study/videos/{{video}}.js"),
-        libraries=expand("resources/libraries/{file}", file=LIBRARY_FILES),
+        libraries=ancient(expand("resources/libraries/{file}", file=LIBRARY_FILES)),
         audits=audits_of_study,
         proofs=of_study(f"{RESTRICTED}/sanitizing/{{video}}.json"),
     output:
