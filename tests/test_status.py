@@ -166,7 +166,11 @@ def test_what_is_withheld_is_told_before_there_is_a_release_and_after(root: Path
     entry = {"verdict": "fail", "reason": "It holds a date."}
     withheld = [{"file": f"videos/v1_blur{ending}.mp4", **entry} for ending in ("", "_skeleton")]
     made.write("release/manifest.json", json.dumps({"withheld": withheld, "files": {"a": "", "b": ""}}))
+    made.write("release/a")
     made.done("publish")
+    text = status.describe(made.results, root)
+    assert f"1 of its 2 files are gone; remove {made.results}/release/manifest.json" in " ".join(text.split())
+    made.write("release/b")
     text = status.describe(made.results, root)
     assert "complete, 2 files" in text
     assert "v1_blur (fail): It holds a date." in text

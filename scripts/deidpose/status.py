@@ -329,7 +329,14 @@ def _release(results: Path, plan: Mapping[str, Any], is_done: bool) -> list[str]
     if not is_done:
         lines += _entry("release", "there is one of an earlier run; it stays until every job has succeeded")
     else:
-        lines += _entry("release", f"complete, {len(manifest['files'])} files")
+        n_lost = sum(not (results / "release" / place).is_file() for place in manifest["files"])
+        text = f"complete, {len(manifest['files'])} files"
+        if n_lost:  # Snakemake looks at the manifest alone
+            text = (
+                f"{n_lost} of its {len(manifest['files'])} files are gone; remove {results}/release/manifest.json and "
+                "run the workflow again"
+            )
+        lines += _entry("release", text)
     looks = [f"report: {results}/release/report.html", *review]
     if withheld and is_done:
         looks.append(f"what is withheld: {results}/release/manifest.json")
