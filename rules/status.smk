@@ -16,6 +16,8 @@ onstart:
                 "video": list(VIDEOS),
                 "method": METHODS,
                 "source": SOURCES,
+                # No audit asks for the control.
+                "only": {"search_faces": {"source": ["original", *METHODS]}},
                 "excluded": list(corrections.excluded(CORRECTIONS)),
                 "withhold": config["audit"]["withhold"],
             },

@@ -19,6 +19,7 @@ PLAN = {
     "video": ["v1", "v2", "v3"],
     "method": ["blur", "block"],
     "source": ["original", "blur", "block", "reencode"],
+    "only": {"search_faces": {"source": ["original", "blur", "block"]}},
     "excluded": [],
     "withhold": ["fail"],
 }
@@ -63,7 +64,8 @@ class Made:
 
     def everything(self, root: Path, videos: Iterable[str]) -> None:
         for rule, wildcards in status.read_rules(root).items():
-            values = [list(videos) if wildcard == "video" else PLAN.get(wildcard, []) for wildcard in wildcards]
+            known = {**PLAN, "video": list(videos), **PLAN["only"].get(rule, {})}
+            values = [known.get(wildcard, []) for wildcard in wildcards]
             for name in itertools.product(*values):
                 self.done(f"{rule}/{'_'.join(name)}" if wildcards else rule)
 
@@ -122,6 +124,7 @@ def test_jobs_are_counted_by_rule_for_the_videos_of_the_study_alone(root: Path, 
     assert "3 found, 3 screened: 2 accepted, 1 rejected; 1 left out by a reviewer" in text
     assert rows(text)["anonymize"] == "1 of 2 1 begun"
     assert rows(text)["estimate_pose"] == "0 of 4"
+    assert rows(text)["search_faces"] == "0 of 3"
     assert "gone" not in text
 
 

@@ -65,7 +65,8 @@ def write_plan(results: str | Path, plan: Mapping[str, Any]) -> None:
         ``results_dir``.
     plan : mapping
         ``video``, ``method`` and ``source`` with the values of these wildcards; ``excluded``, the videos that a
-        reviewer has left out; ``withhold``, the verdicts that keep a file from the release.
+        reviewer has left out; ``withhold``, the verdicts that keep a file from the release; ``only``, by rule, fewer
+        values of a wildcard than all rules have.
 
     Raises
     ------
@@ -128,7 +129,8 @@ def read_steps(
     usable = [video for video in accepted if video not in plan["excluded"]] if is_known else None
     steps = []
     for rule, wildcards in rules.items():
-        names = _names(wildcards, plan, plan.get("video") if rule == "screen" else usable)
+        of_rule = {**plan, **plan.get("only", {}).get(rule, {})}
+        names = _names(wildcards, of_rule, plan.get("video") if rule == "screen" else usable)
         logs, benchmarks = (_files(results / kind, rule, bool(wildcards), names) for kind in ("logs", "benchmarks"))
         under_way = [Job(rule, name, changed) for name, changed in logs.items() if changed > benchmarks.get(name, -1.0)]
         n_done = len(benchmarks) - sum(job.name in benchmarks for job in under_way)

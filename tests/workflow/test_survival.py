@@ -105,8 +105,10 @@ def test_a_full_disk_is_told_and_harms_nothing(
     size = sum(path.stat().st_size + 8192 for path in finished.results.rglob("*") if path.is_file())
     small_disk(2 * size, study.results)
     shutil.copytree(finished.results, study.results, dirs_exist_ok=True)
-    (study.results / "restricted/study/summary.csv").unlink()
     released = digests(study.results / "release")
+    for lost in ("restricted/study/summary.csv", "release/manifest.json"):
+        (study.results / lost).unlink()
+    before = digests(study.results / "release")
     ballast = study.results / "ballast"
     for left, sentence in [(0, "cannot be written: No space left on device"), (100_000, "No space left on device")]:
         with ballast.open("wb") as file:
@@ -115,7 +117,7 @@ def test_a_full_disk_is_told_and_harms_nothing(
         assert code != 0
         assert sentence in said
         assert "Traceback" not in said
-        assert digests(study.results / "release") == released
+        assert digests(study.results / "release") == before
         ballast.unlink()
     assert set(study.plan()) == TAIL
     code, said = study.run()
@@ -131,7 +133,8 @@ def test_results_that_may_not_be_written_are_told_in_a_sentence_and_stay_as_they
     size = sum(path.stat().st_size + 8192 for path in finished.results.rglob("*") if path.is_file())
     small_disk(2 * size, study.results)
     shutil.copytree(finished.results, study.results, dirs_exist_ok=True)
-    (study.results / "restricted/study/summary.csv").unlink()
+    for lost in ("restricted/study/summary.csv", "release/manifest.json"):
+        (study.results / lost).unlink()
     everything = digests(study.results)
     subprocess.run(["mount", "-o", "remount,ro", str(study.results)], check=True)
     code, said = study.run()
@@ -139,7 +142,7 @@ def test_results_that_may_not_be_written_are_told_in_a_sentence_and_stay_as_they
     assert "The directory of the results, results, cannot be written: Read-only file system." in said
     assert "Traceback" not in said
     assert digests(study.results) == everything
-    assert "release     there is one of an earlier run" in status.describe(study.results, study.root)
+    assert "release     none yet" in status.describe(study.results, study.root)
     subprocess.run(["mount", "-o", "remount,rw", str(study.results)], check=True)
     assert set(study.plan()) == TAIL
 
@@ -152,15 +155,18 @@ JOINT = {"match_people/a", "joint_angles/a", "compare/a", "export/a", "show_vide
     [
         ("restricted/study/figures/tradeoff.png", TAIL),
         ("restricted/study/traces/a.svg", {"show_video/a", "report", "publish"}),
-        ("restricted/control/a.mp4", {"reencode/a", "estimate_pose/a_reencode", *JOINT, *TAIL}),
-        ("release/manifest.json", {"publish"}),
+        ("restricted/keypoints/a_reencode.parquet", {"estimate_pose/a_reencode", *JOINT, *TAIL}),
+        ("restricted/control/a.mp4", {"publish"}),  # what was made of it is there
     ],
 )
 def test_only_what_depends_on_a_lost_file_is_made_again(
     finished: SmallStudy, tmp_path: Path, lost: str, again: set[str]
 ) -> None:
+    """A finished study needs none of them; one that has yet to be published needs some."""
     study = finished.copy(tmp_path / "study")
     (study.results / lost).unlink()
+    assert study.plan() == {}
+    (study.results / "release/manifest.json").unlink()
     assert set(study.plan()) == again
 
 
