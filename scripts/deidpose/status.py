@@ -232,7 +232,7 @@ def describe(results: str | Path, root: Path, brief: bool = False) -> str:
     failed = [job for job in under_way if said[job].startswith("ERROR")]
     begun = [job for job in under_way if job not in failed]
     is_done = not under_way and all(step.n_done == step.total for step in steps if step.total is not None)
-    lines += ["", *_jobs(folder, "begun", begun, said), *_jobs(folder, "failed", failed, said)]
+    lines += ["", *_jobs(folder, "unfinished", begun, said), *_jobs(folder, "failed", failed, said)]
     lines += _release(folder, plan, is_done)
     return "\n".join(lines)
 
@@ -290,7 +290,7 @@ def _jobs(results: Path, title: str, jobs: list[Job], said: Mapping[Job, str]) -
     lines = []
     for index, job in enumerate(jobs[:_LISTED]):
         ago = progress.duration(max(0.0, time.time() - job.changed_s))
-        words = said[job].partition(" ")[2] or "nothing in its log yet"
+        words = said[job].partition(" ")[2] or "nothing in its log"
         lines += _entry("" if index else title, f"{job}, {ago} ago: {words}")
         if title == "failed":
             lines += _entry("", f"log: {_log(results, job)}")

