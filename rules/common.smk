@@ -89,8 +89,13 @@ wildcard_constraints:
 
 
 def model(name):
-    """Return the file of a network."""
-    return f"resources/models/{NETWORKS[name]['file']}"
+    """Return the file of a network. Its date says nothing: where it is fetched anew it is the same, by its digest."""
+    return ancient(f"resources/models/{NETWORKS[name]['file']}")
+
+
+def digests(names):
+    """Return the digests of networks: a rule reruns when they change."""
+    return {name: NETWORKS[name]["sha256"] for name in names}
 
 
 def pose_inputs():
@@ -110,6 +115,11 @@ def source_in_dataset(wildcards):
 def code(script):
     """Return the digest of the library modules that a script uses: a rule reruns when they change."""
     return provenance.code_digest(Path(workflow.basedir) / "scripts" / f"{script}.py")
+
+
+def mask_of_method(wildcards):
+    """Return how strongly one method masks: another method's strength reruns nothing of it."""
+    return settings.mask_of(config["mask"], wildcards.method)
 
 
 def facts_of_videos():

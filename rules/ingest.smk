@@ -22,6 +22,7 @@ rule screen:
         fingerprint=lambda wildcards: dataset.fingerprint(VIDEOS[wildcards.video]),
         limits=config["screen"],
         pose=POSE,
+        networks=digests(POSE_MODELS),
         code=code("screen"),
     script:
         "../scripts/screen.py"

@@ -22,6 +22,7 @@ rule estimate_pose:
         runtime=minutes("estimate_pose", MORE_S_PER_FRAME),
     params:
         pose=POSE,
+        networks=digests(POSE_MODELS),
         code=code("estimate_pose"),
     script:
         "../scripts/estimate_pose.py"

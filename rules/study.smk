@@ -127,7 +127,7 @@ rule report:
             f"{RESTRICTED}/keypoints/{{video}}_{{source}}.json", source=SOURCES
         ),
         payloads=of_study(f"{RESTRICTED}/study/videos/{{video}}.js"),
-        libraries=expand("resources/libraries/{file}", file=LIBRARY_FILES),
+        libraries=ancient(expand("resources/libraries/{file}", file=LIBRARY_FILES)),
         audits=audits_of_study,
         proofs=of_study(f"{RESTRICTED}/sanitizing/{{video}}.json"),
     output:

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import pose, tables, video
+from deidpose import pose, progress, tables, video
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ with job(snakemake.log[0]):
     origin = json.dumps(pose.origin(snakemake.input, settings), sort_keys=True)
     logging.info("Poses are estimated with %s", origin)
     keypoints = pose.estimate(
-        video.read_frames(snakemake.input.video, listed, snakemake.threads),
+        progress.followed(video.read_frames(snakemake.input.video, listed, snakemake.threads), len(timestamps)),
         video.frame_rate(timestamps),
         snakemake.input,
         settings,

@@ -194,3 +194,11 @@ def test_texts_from_the_command_line_become_the_numbers_that_they_stand_for(root
         "encode": {"crf": "much"},
         "dataset": "12",
     }
+
+
+def test_a_method_goes_by_its_own_strength_alone(defaults: dict[str, Any]) -> None:
+    mask = {"shape": "ellipse", "feather": 0.1, "blur_strength": 0.35, "pixelate_cells": 3}
+    assert set(mask) == set(defaults["mask"]), "say in config.py which method a new key concerns, and here"
+    assert config.mask_of(mask, "blur") == {"shape": "ellipse", "feather": 0.1, "blur_strength": 0.35}
+    assert config.mask_of(mask, "block") == {"shape": "ellipse"}
+    assert config.mask_of(mask, "pixelate") == {"shape": "ellipse", "pixelate_cells": 3}

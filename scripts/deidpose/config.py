@@ -32,6 +32,9 @@ _Validator: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
     ),
 )
 
+#: Keys of ``mask`` that concern one method of masking alone.
+_MASKED_BY = {"feather": "blur", "blur_strength": "blur", "pixelate_cells": "pixelate"}
+
 _TYPES = {
     "string": "text",
     "integer": "a whole number",
@@ -94,6 +97,11 @@ def typed(config: Mapping[str, Any], schema_path: str | Path) -> dict[str, Any]:
         return value
 
     return {str(key): value for key, value in convert(config, read(schema_path)).items()}
+
+
+def mask_of(mask: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """Return of ``mask`` what one method of masking goes by, so that a change of the rest reruns nothing of it."""
+    return {key: value for key, value in mask.items() if _MASKED_BY.get(key, method) == method}
 
 
 def read(path: str | Path) -> dict[str, Any]:
