@@ -7,10 +7,9 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from deidpose import config as settings
-from deidpose import corrections, dataset, provenance, resources
+from deidpose import corrections, dataset, pose, provenance, resources
 from deidpose import models as networks
 from deidpose.errors import UserError
-from deidpose.pose import BACKENDS
 
 # ------------------------------------------------------------------------------------------------- config and videos
 
@@ -50,7 +49,7 @@ COPIES = [*METHODS, CONTROL]
 SOURCES = ["original", *COPIES]
 # Which angles the answer is given in.
 SIGNAL = "filtered" if config["kinematics"]["filter"] else "unfiltered"
-POSE_MODELS = BACKENDS[config["pose"]["backend"]]
+POSE_MODELS = pose.networks(config["pose"])
 
 # Who is left visible, by the tokens of the table of videos.
 VISIBLE = {video: row.visible for video, row in DETAILS.items() if row.visible}
@@ -61,7 +60,7 @@ SETTINGS = {
     for key, value in config.items()
     if key not in ("dataset", "results_dir", "videos", "secret_file", "corrections")
 }
-USED_MODELS = [*POSE_MODELS, "yunet", "centerface"]
+USED_MODELS = [*POSE_MODELS.values(), "yunet", "centerface"]
 
 
 def facts(entries, names):

@@ -1,7 +1,7 @@
 rule screen:
     """Decode one source video to its end; accept it, or reject it with a reason."""
     input:
-        **{name: model(name) for name in POSE_MODELS},
+        **{name: model(entry) for name, entry in POSE_MODELS.items()},
     output:
         screening=f"{RESTRICTED}/screened/{{video}}.tsv",
         key=f"{RESTRICTED}/screened/{{video}}.key.tsv",

@@ -1,7 +1,7 @@
 rule estimate_pose:
     """BODY_25 keypoints of everyone in one video, from its original or one of its copies."""
     input:
-        **{name: model(name) for name in POSE_MODELS},
+        **{name: model(entry) for name, entry in POSE_MODELS.items()},
         video=pictures_of_source,
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
         cuts=f"{RESTRICTED}/cuts/{{video}}.parquet",
