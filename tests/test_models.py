@@ -276,6 +276,28 @@ def test_npm_itself_packs_a_release(tmp_path: Path) -> None:
         assert "package/net" in opened.getnames()
 
 
+def test_a_member_is_taken_from_a_zip_archive_at_an_address(tmp_path: Path, address: str) -> None:
+    source = {"url": f"{address}/net.zip", "member": "end2end.onnx"}
+    served = tmp_path / "served" / "net.zip"
+    for members, reason in (
+        ({"a/end2end.onnx": CONTENT, "b/end2end.onnx": CONTENT}, "it has 2 members end2end.onnx"),
+        ({"a/other.onnx": CONTENT, "a/not-end2end.onnx": CONTENT}, "it has no members end2end.onnx"),
+    ):
+        with zipfile.ZipFile(served, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        with pytest.raises(UserError, match=reason):
+            models.fetch(entry(source), tmp_path / "out")
+    served.write_bytes(CONTENT)
+    with pytest.raises(UserError, match="no zip archive"):
+        models.fetch(entry(source), tmp_path / "out")
+    with zipfile.ZipFile(served, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("20230831/net/end2end.onnx", CONTENT)
+        archive.writestr("20230831/net/detail.json", "{}")
+    models.fetch(entry(source), tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

