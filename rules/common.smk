@@ -21,6 +21,8 @@ try:
     NETWORKS = networks.load(Path(workflow.basedir) / "config/models.yaml")
     LIBRARIES = networks.load(Path(workflow.basedir) / "config/page_libraries.yaml")
     RESULTS = os.path.expanduser(config["results_dir"])
+    # Files that a pose backend needs and that are the user's own.
+    POSE_FILES = pose.files(config["pose"])
     VIDEOS = dataset.scan(
         config["dataset"],
         config["videos"],
@@ -49,7 +51,8 @@ COPIES = [*METHODS, CONTROL]
 SOURCES = ["original", *COPIES]
 # Which angles the answer is given in.
 SIGNAL = "filtered" if config["kinematics"]["filter"] else "unfiltered"
-POSE_MODELS = pose.networks(config["pose"])
+POSE = pose.told(config["pose"])
+POSE_MODELS = pose.networks(POSE)
 
 # Who is left visible, by the tokens of the table of videos.
 VISIBLE = {video: row.visible for video, row in DETAILS.items() if row.visible}
@@ -59,7 +62,7 @@ SETTINGS = {
     key: value
     for key, value in config.items()
     if key not in ("dataset", "results_dir", "videos", "secret_file", "corrections")
-}
+} | {"pose": POSE}
 USED_MODELS = [*POSE_MODELS.values(), "yunet", "centerface"]
 
 
@@ -87,6 +90,13 @@ wildcard_constraints:
 def model(name):
     """Return the file of a network."""
     return f"resources/models/{NETWORKS[name]['file']}"
+
+
+def pose_inputs():
+    """Return what a pose backend reads besides pictures: name -> file, of networks and of the user's own."""
+    # Functions, because Snakemake takes braces in a path for wildcards.
+    own = {name: lambda _, path=path: path for name, path in POSE_FILES.items()}
+    return {name: model(entry) for name, entry in POSE_MODELS.items()} | own
 
 
 def source_in_dataset(wildcards):

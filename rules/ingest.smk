@@ -1,7 +1,7 @@
 rule screen:
     """Decode one source video to its end; accept it, or reject it with a reason."""
     input:
-        **{name: model(entry) for name, entry in POSE_MODELS.items()},
+        **pose_inputs(),
     output:
         screening=f"{RESTRICTED}/screened/{{video}}.tsv",
         key=f"{RESTRICTED}/screened/{{video}}.key.tsv",
@@ -21,7 +21,7 @@ rule screen:
         source=source_in_dataset,
         fingerprint=lambda wildcards: dataset.fingerprint(VIDEOS[wildcards.video]),
         limits=config["screen"],
-        pose=config["pose"],
+        pose=POSE,
         code=code("screen"),
     script:
         "../scripts/screen.py"

@@ -1,12 +1,13 @@
 rule estimate_pose:
     """BODY_25 keypoints of everyone in one video, from its original or one of its copies."""
     input:
-        **{name: model(entry) for name, entry in POSE_MODELS.items()},
+        **pose_inputs(),
         video=pictures_of_source,
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
         cuts=f"{RESTRICTED}/cuts/{{video}}.parquet",
     output:
         keypoints=f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet",
+        origin=f"{RESTRICTED}/keypoints/{{video}}_{{source}}.json",
     log:
         f"{LOGS}/estimate_pose/{{video}}_{{source}}.log",
     benchmark:
@@ -20,7 +21,7 @@ rule estimate_pose:
         mem_mb=megabytes("estimate_pose"),
         runtime=minutes("estimate_pose"),
     params:
-        pose=config["pose"],
+        pose=POSE,
         code=code("estimate_pose"),
     script:
         "../scripts/estimate_pose.py"

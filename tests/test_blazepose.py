@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deidpose import skeleton, tables, video
-from deidpose.pose import BACKENDS, blazepose
+from deidpose import pose, skeleton, tables, video
+from deidpose.pose import BACKENDS
 from deidpose.video import Frame
 
 Estimate = Callable[..., pd.DataFrame]
@@ -17,7 +17,7 @@ Estimate = Callable[..., pd.DataFrame]
 @pytest.fixture
 def estimate(models: dict[str, Path], config: dict[str, Any]) -> Estimate:
     def run(frames: Iterable[Frame], cuts: Collection[int] = (), **settings: Any) -> pd.DataFrame:
-        return blazepose.estimate(frames, 30.0, models, {**config["pose"], **settings}, 1, cuts)
+        return pose.estimate(frames, 30.0, models, {**config["pose"], **settings}, 1, cuts)
 
     return run
 
@@ -38,7 +38,7 @@ def paint_out(frame: Frame, left: int, right: int, top: int, bottom: int) -> Fra
 
 def test_the_backend_and_its_networks_are_named(models: dict[str, Path]) -> None:
     assert "blazepose" in BACKENDS
-    assert set(BACKENDS["blazepose"]) <= set(models)
+    assert set(BACKENDS["blazepose"].models) <= set(models)
 
 
 def test_both_people_are_followed_through_every_frame(keypoints: pd.DataFrame) -> None:
@@ -192,7 +192,7 @@ def test_everyone_in_the_demo_has_one_number_and_no_number_is_two_peoples(
     clip: str, frame_rate: float, demo: Path, models: dict[str, Path], config: dict[str, Any]
 ) -> None:
     frames = video.read_frames(demo / f"{clip}.mp4", threads=2)
-    table = blazepose.estimate(frames, frame_rate, models, config["pose"], 1)
+    table = pose.estimate(frames, frame_rate, models, config["pose"], 1)
     trunk = table[table["keypoint"].isin(["Neck", "MidHip"])]
     middle = trunk.groupby(["frame", "person"], as_index=False)[["x_px", "y_px"]].mean()
     pairs = PEOPLE[PEOPLE["clip"] == clip].merge(middle, on="frame", suffixes=("", "_found"))

@@ -79,7 +79,7 @@ def test_the_backends_are_those_of_the_library_and_their_networks_are_listed(roo
     known = dict(config.leaves(config.read(schema_path)))["pose.backend"]["enum"]
     assert known == list(pose.BACKENDS)
     networks = models.load(root / "config" / "models.yaml")
-    assert all(network in networks for backend in pose.BACKENDS.values() for network in backend)
+    assert all(network in networks for backend in pose.BACKENDS.values() for network in backend.models)
 
 
 def test_the_size_of_the_landmark_network_chooses_it_and_no_other(
@@ -91,7 +91,7 @@ def test_the_size_of_the_landmark_network_chooses_it_and_no_other(
     files = []
     for size in sizes:
         chosen = pose.networks(defaults["pose"] | {"blazepose": {"landmarks": size}})
-        assert list(chosen) == list(pose.BACKENDS["blazepose"])
+        assert list(chosen) == list(pose.BACKENDS["blazepose"].models)
         assert chosen["blazepose_detector"] == "blazepose_detector"
         files.append(entries[chosen["blazepose_landmarks"]]["file"])
     assert files == [f"pose_landmark_{size}.tflite" for size in sizes]

@@ -140,6 +140,8 @@ def expectation(definition: Mapping[str, Any]) -> str:
         words += ", not empty"
     if "minimum" in definition:
         words += f" from {definition['minimum']} to {definition['maximum']}"
+    if "multipleOf" in definition:
+        words += f", a multiple of {definition['multipleOf']}"
     if "exclusiveMinimum" in definition:
         words += f" above {definition['exclusiveMinimum']}, up to {definition['maximum']}"
     return words

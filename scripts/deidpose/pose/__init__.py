@@ -1,19 +1,44 @@
-"""Pose estimation: one module per backend, all with the same function.
+"""Pose estimation: one module per backend behind one interface; README.md beside this file says how to add one.
 
-A backend module has ``estimate(frames, frame_rate, models, settings, threads, cuts) -> DataFrame`` which takes the
-upright frames of one video (`deidpose.video.Frame`) and returns the table ``keypoints``. `BACKENDS` names the
-modules; ``pose.backend`` in the configuration chooses.
+`BACKENDS` names the modules; ``pose.backend`` in the configuration chooses. `estimate` makes the table ``keypoints``
+with any of them.
 
-The Snakefile imports this package, so it imports a backend only when asked for it.
+The Snakefile imports this package, so it imports what is heavy only when asked for it.
 """
 
 import importlib
-from collections.abc import Mapping
-from types import ModuleType
-from typing import Any
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-#: Backend -> the models of ``config/models.yaml`` that it needs.
-BACKENDS: dict[str, tuple[str, ...]] = {"blazepose": ("blazepose_detector", "blazepose_landmarks")}
+from deidpose.errors import UserError
+from deidpose.pose import openpose_ways
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from deidpose.pose.interface import Backend
+    from deidpose.video import Frame
+
+
+class Needs(NamedTuple):
+    """What has to be there before a backend can run, for the Snakefile, which imports no backend."""
+
+    #: Names in ``config/models.yaml``: fetched by their digests.
+    models: tuple[str, ...] = ()
+    #: Keys of ``pose.{backend}`` that hold paths of the user's own files and folders, empty where there is none. The
+    #: backend gets them among its models as ``{backend}_{key}``.
+    files: tuple[str, ...] = ()
+    #: Called with ``pose.{backend}``; raises `UserError` where something of what it needs is not there.
+    check: Callable[[Mapping[str, Any]], None] | None = None
+
+
+#: Backend, the name of a module of this package -> what it needs.
+BACKENDS: dict[str, Needs] = {
+    "blazepose": Needs(models=("blazepose_detector", "blazepose_landmarks")),
+    "openpose": Needs(files=openpose_ways.FILES, check=openpose_ways.check),
+}
 
 
 def networks(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -30,13 +55,126 @@ def networks(settings: Mapping[str, Any]) -> dict[str, str]:
         Name under which the backend takes the network, as in `BACKENDS` -> entry of ``config/models.yaml``, of which
         the settings may have chosen another than the one of that name.
     """
-    chosen = {name: name for name in BACKENDS[settings["backend"]]}
+    chosen = {name: name for name in BACKENDS[settings["backend"]].models}
     size = settings["blazepose"]["landmarks"]
     if settings["backend"] == "blazepose" and size != "full":
         chosen["blazepose_landmarks"] = f"blazepose_landmarks_{size}"
     return chosen
 
 
-def backend(name: str) -> ModuleType:
+def backend(name: str) -> "Backend":
     """Return the module of a backend, a key of `BACKENDS`."""
-    return importlib.import_module(f"deidpose.pose.{name}")
+    return cast("Backend", importlib.import_module(f"deidpose.pose.{name}"))
+
+
+def files(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the user's own files that the chosen backend reads: ``{backend}_{key}`` -> path.
+
+    Parameters
+    ----------
+    settings : mapping
+        ``pose`` of the configuration.
+
+    Raises
+    ------
+    UserError
+        A file is named that is not there, or the backend has nothing to run with.
+    """
+    name = settings["backend"]
+    needs = BACKENDS[name]
+    own = settings.get(name, {})
+    found = {key: os.path.expanduser(own[key]) for key in needs.files if own[key]}
+    for key, path in found.items():
+        if not os.path.exists(path):
+            raise UserError(f"The setting pose.{name}.{key} names {path}, which does not exist.")
+    if needs.check:
+        needs.check({**own, **found})
+    return {f"{name}_{key}": os.path.abspath(path) for key, path in found.items()}
+
+
+def told(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``pose`` of the configuration without paths: what a reader of the release may know."""
+    without = dict(settings)
+    for name, needs in BACKENDS.items():
+        if needs.files and name in without:
+            without[name] = {key: value for key, value in without[name].items() if key not in needs.files}
+    return without
+
+
+def estimate(
+    frames: "Iterable[Frame]",
+    frame_rate: float,
+    models: Mapping[str, str | Path],
+    settings: Mapping[str, Any],
+    threads: int = 1,
+    cuts: Collection[int] = (),
+) -> "pd.DataFrame":
+    """Estimate the keypoints of everyone in a video with the backend of the settings.
+
+    Parameters
+    ----------
+    frames : iterable of Frame
+        In order.
+    frame_rate : float
+        Mean frames per second.
+    models : mapping
+        Paths of the backend's networks and of the user's `files`.
+    settings : mapping
+        ``pose`` of the configuration.
+    threads : int
+        Threads of one inference.
+    cuts : collection of int
+        First frames of new shots: nobody is followed into one.
+
+    Returns
+    -------
+    DataFrame
+        The table ``keypoints``, sorted by frame, person and keypoint. A keypoint with a confidence below
+        min_confidence, or outside the picture, has no position.
+
+    Raises
+    ------
+    UserError
+        As the backend does.
+    """
+    people = importlib.import_module("deidpose.pose.people")
+    table: pd.DataFrame = people.estimate(
+        backend(settings["backend"]), frames, frame_rate, models, settings, threads, cuts
+    )
+    return table
+
+
+def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what poses are estimated with, for the log and the manifest; parameters as `estimate`.
+
+    Returns
+    -------
+    dict
+        ``backend``, ``tracks``, ``licence``, and what the backend's own ``origin`` tells.
+    """
+    chosen = backend(settings["backend"])
+    told_of = {"backend": settings["backend"], "tracks": chosen.TRACKS, "licence": chosen.LICENCE}
+    return {**told_of, **chosen.origin(models, settings)}
+
+
+def one_origin(origins: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the different origins of a study's keypoints, from `origin`, which may differ in versions only.
+
+    Raises
+    ------
+    UserError
+        Some were estimated with other networks, or in another way, than others: what lies between the original and a
+        copy could then be either.
+    """
+    different: list[dict[str, Any]] = []
+    for one in origins:
+        if dict(one) not in different:
+            different.append(dict(one))
+    made_with = {str({key: value for key, value in one.items() if key != "version"}) for one in different}
+    if len(made_with) > 1:
+        raise UserError(
+            "The keypoints of this study were not all estimated with the same networks in the same way, so that they "
+            "cannot be compared: choose one with pose.backend (and pose.openpose.way), remove the folder keypoints "
+            "under restricted, and run the workflow again."
+        )
+    return sorted(different, key=lambda one: str(one["version"]))

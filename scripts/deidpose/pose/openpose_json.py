@@ -67,8 +67,9 @@ def frames(folder: str | Path, n_frames: int) -> list[Path]:
         )
     if len(numbers) != n_frames:
         raise UserError(
-            f"OpenPose's results are of {len(numbers)} frames, but the video has {n_frames}: OpenPose has decoded another "
-            "file or in another way, so nobody can tell which result is of which frame. Run OpenPose on the sanitized copy."
+            f"OpenPose's results are of {len(numbers)} frames, but the video has {n_frames}: OpenPose has decoded "
+            "another file or in another way, so nobody can tell which result is of which frame. Run OpenPose on the "
+            "sanitized copy."
         )
     return [path for _, path in found]
 
