@@ -341,9 +341,9 @@ def test_the_lists_of_the_workflow_are_well_formed_and_the_defaults_need_pip_alo
     assert len({found["file"] for found in entries.values()}) == len(entries)
     chosen = {"blazepose_landmarks_heavy", "blazepose_landmarks_lite"}
     for network, found in entries.items():
-        kind = "npm" if network in chosen else "wheel"
+        kind = "npm" if network in chosen else "url" if network.startswith("rtmpose") else "wheel"
         assert [next(iter(source)) for source in found["sources"]] == ["path", kind]
-        assert re.fullmatch(r"[\w.-]+==[\d.]+|@[\w/-]+@[\d.]+", found["sources"][1][kind])
+        assert re.fullmatch(r"[\w.-]+==[\d.]+|@[\w/-]+@[\d.]+|https://[\w./-]+\.zip", found["sources"][1][kind])
         assert found["sources"][0]["path"] == f"resources/offline/{Path(found['file']).name}"
 
 
@@ -354,5 +354,7 @@ def test_the_networks_of_the_workflow_are_the_known_ones(root: Path) -> None:
         "blazepose_landmarks",
         "blazepose_landmarks_heavy",
         "blazepose_landmarks_lite",
+        "rtmpose_detector",
+        "rtmpose_landmarks",
         "centerface",
     ]

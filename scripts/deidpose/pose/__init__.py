@@ -38,6 +38,7 @@ class Needs(NamedTuple):
 BACKENDS: dict[str, Needs] = {
     "blazepose": Needs(models=("blazepose_detector", "blazepose_landmarks")),
     "openpose": Needs(files=openpose_ways.FILES, check=openpose_ways.check),
+    "rtmpose": Needs(models=("rtmpose_detector", "rtmpose_landmarks")),
 }
 
 
