@@ -53,6 +53,7 @@ SOURCES = ["original", *COPIES]
 SIGNAL = "filtered" if config["kinematics"]["filter"] else "unfiltered"
 POSE = pose.told(config["pose"])
 POSE_MODELS = pose.networks(POSE)
+MORE_MB, MORE_S_PER_FRAME = pose.cost(POSE)
 
 # Who is left visible, by the tokens of the table of videos.
 VISIBLE = {video: row.visible for video, row in DETAILS.items() if row.visible}
@@ -181,15 +182,15 @@ def size_of_job(wildcards):
     return {"n_bytes": resources.size(VIDEOS[video])}
 
 
-def megabytes(rule_name):
+def megabytes(rule_name, more=0):
     """Return the memory request of a rule as a function of its video, more with every attempt."""
     return lambda wildcards, attempt: resources.megabytes(
-        rule_name, size_of_job(wildcards), attempt
+        rule_name, size_of_job(wildcards), attempt, more
     )
 
 
-def minutes(rule_name):
+def minutes(rule_name, more_per_frame=0):
     """Return the time request of a rule as a function of its video, more with every attempt."""
     return lambda wildcards, attempt: resources.minutes(
-        rule_name, size_of_job(wildcards), attempt
+        rule_name, size_of_job(wildcards), attempt, more_per_frame
     )

@@ -14,7 +14,7 @@ rule screen:
         "../envs/deidpose.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes("screen"),
+        mem_mb=megabytes("screen", MORE_MB),
         runtime=minutes("screen"),
     params:
         # Not an input: Snakemake takes braces in a path for wildcards and compares large files by their date alone.

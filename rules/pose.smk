@@ -18,8 +18,8 @@ rule estimate_pose:
         "../envs/deidpose.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes("estimate_pose"),
-        runtime=minutes("estimate_pose"),
+        mem_mb=megabytes("estimate_pose", MORE_MB),
+        runtime=minutes("estimate_pose", MORE_S_PER_FRAME),
     params:
         pose=POSE,
         code=code("estimate_pose"),

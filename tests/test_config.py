@@ -95,6 +95,8 @@ def test_the_size_of_the_landmark_network_chooses_it_and_no_other(
         assert chosen["blazepose_detector"] == "blazepose_detector"
         files.append(entries[chosen["blazepose_landmarks"]]["file"])
     assert files == [f"pose_landmark_{size}.tflite" for size in sizes]
+    assert pose.cost(defaults["pose"]) == (0, 0)
+    assert min(pose.cost(defaults["pose"] | {"blazepose": {"landmarks": "heavy"}})) > 0
 
 
 def test_the_readme_holds_the_table_that_the_schema_gives(

@@ -81,3 +81,10 @@ def test_the_screening_is_read_by_video_and_again_when_it_changes(tmp_path: Path
 def test_an_unknown_rule_is_an_error_and_no_guess() -> None:
     with pytest.raises(KeyError):
         resources.megabytes("nothing", VIDEO, 1)
+
+
+def test_what_settings_need_besides_is_asked_for() -> None:
+    job = {"width": "1000", "height": "1000", "n_frames": "600"}
+    assert resources.megabytes("estimate_pose", job, 1, 700.0) - resources.megabytes("estimate_pose", job, 1) == 700
+    more = resources.minutes("estimate_pose", job, 1, 1.3) - resources.minutes("estimate_pose", job, 1)
+    assert more == pytest.approx(4 * 600 * 1.3 / 60, abs=1)

@@ -62,7 +62,7 @@ _BYTES_PER_FRAME = 10_000
 _MEGAPIXELS_UNKNOWN = 8.3
 
 
-def megabytes(rule: str, job: Mapping[str, str | int], attempt: int) -> int:
+def megabytes(rule: str, job: Mapping[str, str | int], attempt: int, more_mb: float = 0.0) -> int:
     """Return the memory to ask for, in megabytes.
 
     Parameters
@@ -74,19 +74,22 @@ def megabytes(rule: str, job: Mapping[str, str | int], attempt: int) -> int:
         ``n_videos`` of a study.
     attempt : int
         1 for the first try; every further one gets as much again.
+    more_mb : float
+        What the rule needs besides, with these settings.
     """
     need = _NEEDS[rule]
     megapixels, n_frames, n_videos = _work(job)
     tables_mb = _TABLE_MB_PER_FRAME * n_frames if "n_frames" in job else 0
-    wanted = need.base_mb + need.mb_per_megapixel * megapixels + tables_mb + _MB_PER_VIDEO * n_videos
+    wanted = need.base_mb + need.mb_per_megapixel * megapixels + tables_mb + _MB_PER_VIDEO * n_videos + more_mb
     return round(wanted * attempt)
 
 
-def minutes(rule: str, job: Mapping[str, str | int], attempt: int) -> int:
-    """Return the time to ask for, in minutes; parameters as `megabytes`."""
+def minutes(rule: str, job: Mapping[str, str | int], attempt: int, more_s_per_frame: float = 0.0) -> int:
+    """Return the time to ask for, in minutes; parameters as `megabytes`, and seconds a frame of any size besides."""
     need = _NEEDS[rule]
     megapixels, n_frames, n_videos = _work(job)
     seconds = need.start_s + need.s_per_megapixel_frame * megapixels * n_frames + _S_PER_VIDEO * n_videos
+    seconds += more_s_per_frame * n_frames
     return max(_LEAST_MINUTES, round(seconds * _SAFETY / 60)) * attempt
 
 

@@ -4,7 +4,7 @@ The networks and the arithmetic around them are MediaPipe's (Bazarevsky et al. 2
 public graph configurations). MediaPipe follows one person forward in time; here everybody is followed, forward
 and backward: the video is read in short chunks, known people are followed through a chunk, its last frame is
 searched for new ones, and those are followed back to where they came into view. Who is who is told afterwards, from
-all that was seen (`people`, `identities`).
+all that was seen (`following`, `identities`).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping

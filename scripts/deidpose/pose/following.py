@@ -1,5 +1,6 @@
 """From the sights of any backend to the table ``keypoints``: who is who over time, and which keypoints are seen."""
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -133,7 +134,7 @@ def _distance(sights: Sequence[Sight], size: Sequence[float], first: int, second
     if seen.sum() >= _FEWEST_KEYPOINTS:
         moved = float(np.median(way[seen]))
     else:  # one seen by the legs and then by the head
-        moved = float(np.linalg.norm(_place(sights[first]) - _place(sights[second])))
+        moved = float(np.linalg.norm(_middle(sights[first]) - _middle(sights[second])))
     elapsed = (sights[second].frame - sights[first].frame) / frame_rate
     reach = (_REACH + _REACH_PER_S * elapsed) * max(size[first], size[second])
     return moved / reach if reach > 0 else float("inf")
@@ -143,17 +144,38 @@ def _sights(kept: Sequence[tuple[Sight, int]]) -> identities.Sights:
     return identities.Sights(
         np.array([track for _, track in kept], np.int64),
         np.array([sight.frame for sight, _ in kept], np.int64),
-        np.array([_place(sight) for sight, _ in kept]),
+        places(*zip(*kept, strict=True)),
         np.array([_size(sight) for sight, _ in kept]),
         np.array([sight.colours for sight, _ in kept]),
     )
 
 
-def _place(sight: Sight) -> NDArray[np.float64]:
-    """Return the middle of the trunk; of somebody whose shoulders or hips are hidden, of all that is seen."""
-    trunk = sight.keypoints[_TRUNK, :2]
-    if np.isfinite(trunk).all():
-        return np.asarray(trunk.mean(axis=0))
+def places(sights: Sequence[Sight], tracks: Sequence[int]) -> NDArray[np.float64]:
+    """Return the middle of the trunk at each sight, shape (n, 2), px.
+
+    Where a shoulder or a hip is hidden, it is where it was in the nearest sight of the track that shows all of them,
+    moved as the other keypoints have moved; failing that, the middle of what is seen.
+    """
+    middle = np.array([sight.keypoints[_TRUNK, :2].mean(axis=0) for sight in sights]).reshape(-1, 2)
+    whole: dict[int, list[tuple[int, int]]] = {}  # track -> frames, and which sights they are
+    for index in sorted(np.flatnonzero(np.isfinite(middle[:, 0])).tolist(), key=lambda index: sights[index].frame):
+        whole.setdefault(tracks[index], []).append((sights[index].frame, index))
+    for index in np.flatnonzero(~np.isfinite(middle[:, 0])).tolist():
+        here = sights[index]
+        middle[index] = _middle(here)
+        if tracks[index] in whole:
+            shown = whole[tracks[index]]
+            after = bisect_left(shown, (here.frame, 0))
+            _, near = min(shown[max(0, after - 1) : after + 1], key=lambda other: abs(other[0] - here.frame))
+            moved = here.keypoints[:, :2] - sights[near].keypoints[:, :2]
+            moved = moved[np.isfinite(moved[:, 0])]
+            if len(moved) >= _FEWEST_KEYPOINTS:
+                middle[index] = middle[near] + np.median(moved, axis=0)
+    return middle
+
+
+def _middle(sight: Sight) -> NDArray[np.float64]:
+    """Return the middle of the box around the keypoints that are seen."""
     seen = sight.keypoints[np.isfinite(sight.keypoints[:, 0]), :2]
     return np.asarray((seen.min(axis=0) + seen.max(axis=0)) / 2) if len(seen) else np.zeros(2)
 
