@@ -167,6 +167,9 @@ def test_a_real_network_of_caffe_runs_to_the_end_and_finds_nobody(settings: Sett
     assert origin["way"] == "network"
     assert origin["tracks"] is False
     assert "non-commercial" in origin["licence"]
+    told = pose.own_networks([origin], {"yunet"})
+    assert set(told) == set(origin["models"])
+    assert all("non-commercial" in one["licence"] and "Cao" in one["citation"] for one in told.values())
     assert set(origin["models"]) == {"pose_deploy.prototxt", "pose_iter_584000.caffemodel"}
     assert str(tmp_path) not in str(origin)
 
@@ -338,7 +341,9 @@ def test_openposes_module_is_asked_for_every_frame(
     assert WrapperPython.given["render_pose"] == "0"
     assert WrapperPython.given["model_folder"] == f"{tmp_path}/models/"
     assert WrapperPython.state == "stopped"
-    assert pose.origin({}, settings)["version"] == "pyopenpose dev"
+    origin = pose.origin({}, settings)
+    assert origin["version"] == "pyopenpose dev"
+    assert pose.own_networks([origin], {})["openpose"]["sha256"] == ""
 
 
 # ------------------------------------------------------------------------------------------------------ which way to go
@@ -398,6 +403,13 @@ def test_a_study_of_several_networks_or_ways_is_an_error_and_one_of_several_vers
     for other in ({"way": "binary"}, {"models": {"a": "2"}}, {"backend": "blazepose"}):
         with pytest.raises(UserError, match=r"pose\.backend"):
             pose.one_origin([one, {**one, **other}])
+
+
+def test_of_the_networks_of_blazepose_nothing_is_told_twice(config: Settings, models: dict[str, Path]) -> None:
+    origin = pose.origin(models, config["pose"])
+    assert origin["tracks"] is True
+    assert set(origin["models"]) == set(pose.BACKENDS["blazepose"].models)
+    assert pose.own_networks([origin], models) == {}
 
 
 def test_weights_of_another_network_are_refused_before_a_frame_is_read(settings: Settings, tmp_path: Path) -> None:

@@ -201,3 +201,31 @@ def one_origin(origins: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "under restricted, and run the workflow again."
         )
     return sorted(different, key=lambda one: str(one["version"]))
+
+
+def own_networks(origins: Iterable[Mapping[str, Any]], known: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return what a reader should know of networks that are not in ``config/models.yaml``, from their origins.
+
+    Parameters
+    ----------
+    origins : iterable of mapping
+        From `one_origin`.
+    known : collection of str
+        Names of networks of which all is known.
+
+    Returns
+    -------
+    dict
+        name -> ``purpose``, ``licence``, ``sha256`` (empty where the file is not known) and ``citation``.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for one in origins:
+        for name, sha256 in (one["models"] or {one["backend"]: ""}).items():
+            if name not in known:
+                found[name] = {
+                    "purpose": f"finds people and their keypoints, run by {one['version']} ({one['way']})",
+                    "licence": one["licence"],
+                    "sha256": sha256,
+                    "citation": one["citation"],
+                }
+    return found

@@ -55,5 +55,6 @@ class Backend(Protocol):
     def origin(self, models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return what it runs with: ``version``, ``way`` where there are several, ``models`` with their digests.
 
-        The digests are ``{name: sha256}``. Nothing of it may be a path.
+        The digests are ``{name: sha256}``. With networks that are not in ``config/models.yaml`` comes a ``citation``.
+        Nothing of it may be a path.
         """

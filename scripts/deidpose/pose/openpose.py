@@ -27,6 +27,10 @@ from deidpose.video import Frame, to_bgr
 #: It gives no numbers over time.
 TRACKS = False
 LICENCE = "OpenPose, Carnegie Mellon University: academic or non-profit organization, non-commercial research use only"
+_CITATION = (
+    "Cao et al. 2021, OpenPose: realtime multi-person 2D pose estimation using part affinity fields, IEEE TPAMI "
+    "43:172-186, arXiv 1812.08008, https://github.com/CMU-Perceptual-Computing-Lab/openpose"
+)
 #: Its Neck and MidHip are keypoints of their own.
 MIDPOINTS: tuple[tuple[str, str, str], ...] = ()
 
@@ -72,7 +76,7 @@ def people(
 
 
 def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the way, the version of what runs the network, and the digests of the user's files."""
+    """Return the way, the version of what runs the network, the digests of the user's files, and whom to cite."""
     own = _with_files(models, settings)
     way = openpose_ways.choose(own)
     files = {"pose_iter_584000.caffemodel": Path(own["model_folder"]) / "pose/body_25/pose_iter_584000.caffemodel"}
@@ -82,11 +86,11 @@ def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dic
     elif way == "binary":
         # No option of it tells its version, so the file itself stands for it.
         files["openpose"] = Path(openpose_ways.program(own["binary"]) or "")
-        version = "unknown"
+        version = "OpenPose's program"
     else:
         version = f"pyopenpose {getattr(importlib.import_module('pyopenpose'), '__version__', 'unknown')}"
     digests = {name: file_sha256(path) for name, path in files.items() if path.is_file()}
-    return {"way": way, "version": version, "models": digests}
+    return {"way": way, "version": version, "models": digests, "citation": _CITATION}
 
 
 def _with_files(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dict[str, Any]:
