@@ -269,6 +269,15 @@ def test_where_nobody_is_the_table_is_empty(count: int, estimate: Estimate) -> N
     tables.check(found, "keypoints")
 
 
+def test_the_origin_names_the_networks_as_the_list_of_networks_does(
+    models: dict[str, Path], config: dict[str, Any]
+) -> None:
+    """A network that the list does not know would be told of as the user's own."""
+    for size, name in (("full", "blazepose_landmarks"), ("lite", "blazepose_landmarks_lite")):
+        told = pose.origin(models, config["pose"] | {"blazepose": {"landmarks": size}})
+        assert list(told["models"]) == ["blazepose_detector", name]
+
+
 @pytest.mark.parametrize("size", ["heavy", "lite"])
 def test_the_other_landmark_networks_see_the_same_people(
     size: str, root: Path, models: dict[str, Path], frames: list[Frame], keypoints: pd.DataFrame, estimate: Estimate
