@@ -52,7 +52,7 @@ SOURCES = ["original", *COPIES]
 # Which angles the answer is given in.
 SIGNAL = "filtered" if config["kinematics"]["filter"] else "unfiltered"
 POSE = pose.told(config["pose"])
-POSE_MODELS = pose.BACKENDS[POSE["backend"]].models
+POSE_MODELS = pose.networks(POSE)
 MORE_MB, MORE_S_PER_FRAME = pose.cost(POSE)
 
 # Who is left visible, by the tokens of the table of videos.
@@ -64,7 +64,7 @@ SETTINGS = {
     for key, value in config.items()
     if key not in ("dataset", "results_dir", "videos", "secret_file", "corrections")
 } | {"pose": POSE}
-USED_MODELS = [*POSE_MODELS, "yunet", "centerface"]
+USED_MODELS = [*POSE_MODELS.values(), "yunet", "centerface"]
 
 
 def facts(entries, names):
@@ -102,7 +102,7 @@ def pose_inputs():
     """Return what a pose backend reads besides pictures: name -> file, of networks and of the user's own."""
     # Functions, because Snakemake takes braces in a path for wildcards.
     own = {name: lambda _, path=path: path for name, path in POSE_FILES.items()}
-    return {name: model(name) for name in POSE_MODELS} | own
+    return {name: model(entry) for name, entry in POSE_MODELS.items()} | own
 
 
 def source_in_dataset(wildcards):

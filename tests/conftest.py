@@ -28,10 +28,11 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def models(root: Path) -> dict[str, Path]:
-    """Return name -> path of the networks; fetched where they are not there yet."""
+def models(root: Path, config: dict[str, Any]) -> dict[str, Path]:
+    """Return name -> path of the networks that the default settings need; fetched where they are not there yet."""
     entries = fetched.load(root / "config/models.yaml")
-    paths = {name: root / "resources/models" / entry["file"] for name, entry in entries.items()}
+    names = [*pose.networks(config["pose"]).values(), "yunet", "centerface"]
+    paths = {name: root / "resources/models" / entries[name]["file"] for name in names}
     for name, path in paths.items():
         fetched.fetch(entries[name], path)
     return paths

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deidpose import pose, skeleton, tables, video
+from deidpose import pose, runtime, skeleton, tables, video
 from deidpose.pose import BACKENDS
 from deidpose.video import Frame
 
@@ -16,8 +16,11 @@ Estimate = Callable[..., pd.DataFrame]
 
 @pytest.fixture
 def estimate(models: dict[str, Path], config: dict[str, Any]) -> Estimate:
-    def run(frames: Iterable[Frame], cuts: Collection[int] = (), **settings: Any) -> pd.DataFrame:
-        return pose.estimate(frames, 30.0, models, {**config["pose"], **settings}, 1, cuts)
+    def run(
+        frames: Iterable[Frame], cuts: Collection[int] = (), landmarks: Path | None = None, **settings: Any
+    ) -> pd.DataFrame:
+        used = models if landmarks is None else {**models, "blazepose_landmarks": landmarks}
+        return pose.estimate(frames, 30.0, used, {**config["pose"], **settings}, 1, cuts)
 
     return run
 
@@ -264,3 +267,38 @@ def test_where_nobody_is_the_table_is_empty(count: int, estimate: Estimate) -> N
     found = estimate([Frame(index, index / 30, planes, False) for index in range(count)])
     assert found.empty
     tables.check(found, "keypoints")
+
+
+def test_the_origin_names_the_networks_as_the_list_of_networks_does(
+    models: dict[str, Path], config: dict[str, Any]
+) -> None:
+    """A network that the list does not know would be told of as the user's own."""
+    for size, name in (("full", "blazepose_landmarks"), ("lite", "blazepose_landmarks_lite")):
+        told = pose.origin(models, config["pose"] | {"blazepose": {"landmarks": size}})
+        assert list(told["models"]) == ["blazepose_detector", name]
+
+
+@pytest.mark.parametrize("size", ["heavy", "lite"])
+def test_the_other_landmark_networks_see_the_same_people(
+    size: str, root: Path, models: dict[str, Path], frames: list[Frame], keypoints: pd.DataFrame, estimate: Estimate
+) -> None:
+    """They come from npm and are not fetched for a test: it runs where a study has used them."""
+    network = root / f"resources/models/pose_landmark_{size}.tflite"
+    if not network.is_file():
+        pytest.skip(f"resources/models has no {network.name}")
+    given = np.zeros((1, 256, 256, 3), np.float32)
+    shapes = [
+        [output.shape for output in runtime.compile_network(path)(given)]
+        for path in (models["blazepose_landmarks"], network)
+    ]
+    assert shapes[0] == shapes[1]
+    found = estimate(frames[:10], landmarks=network)
+    both = keypoints.merge(found, on=["frame", "keypoint"], suffixes=("", "_found"))
+    both["away"] = np.hypot(both["x_px"] - both["x_px_found"], both["y_px"] - both["y_px_found"])
+    hips = both[both["keypoint"] == "MidHip"].sort_values("away").drop_duplicates(["frame", "person"])
+    assert len(hips) == 20
+    both = both.merge(hips[["frame", "person", "person_found"]])
+    for person in (0, 1):
+        torso = (positions(keypoints, "Neck", person) - positions(keypoints, "MidHip", person)).loc[:9]
+        away = both.loc[both["person"] == person, "away"].median()
+        assert 0 < away < 0.12 * np.hypot(torso["x_px"], torso["y_px"]).median()

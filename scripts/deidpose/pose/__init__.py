@@ -32,15 +32,52 @@ class Needs(NamedTuple):
     files: tuple[str, ...] = ()
     #: Called with ``pose.{backend}``; raises `UserError` where something of what it needs is not there.
     check: Callable[[Mapping[str, Any]], None] | None = None
-    #: Called with ``pose.{backend}``; returns megabytes, and seconds a frame, that it needs more than BlazePose.
+    #: Called with ``pose.{backend}``; returns megabytes, and seconds a frame, that it needs more than BlazePose does by
+    #: default.
     cost: Callable[[Mapping[str, Any]], tuple[float, float]] = lambda _: (0.0, 0.0)
+
+
+def _cost_of_landmarks(settings: Mapping[str, Any]) -> tuple[float, float]:
+    """Return what the heavy landmark network costs: 53 MB, 25 to 30 ms a person (measured), for four people."""
+    return (80.0, 0.15) if settings["landmarks"] == "heavy" else (0.0, 0.0)
+
+
+def _cost_of_rtmpose(_: Mapping[str, Any]) -> tuple[float, float]:
+    """Return what RTMPose costs for four people: reckoned from the numbers of operations, not measured.
+
+    RTMPose-m has 1.93 thousand million of them and takes 11 ms with four threads (MMPose's table of models), so 44 ms a
+    person with one; YOLOX-m has nearly twenty times as many, every half second.
+    """
+    return 600.0, 0.3
 
 
 #: Backend, the name of a module of this package -> what it needs.
 BACKENDS: dict[str, Needs] = {
-    "blazepose": Needs(models=("blazepose_detector", "blazepose_landmarks")),
+    "blazepose": Needs(models=("blazepose_detector", "blazepose_landmarks"), cost=_cost_of_landmarks),
     "openpose": Needs(files=openpose_ways.FILES, check=openpose_ways.check, cost=openpose_ways.cost),
+    "rtmpose": Needs(models=("rtmpose_detector", "rtmpose_landmarks"), cost=_cost_of_rtmpose),
 }
+
+
+def networks(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the networks that are needed.
+
+    Parameters
+    ----------
+    settings : mapping
+        ``pose`` of the configuration.
+
+    Returns
+    -------
+    dict
+        Name under which the backend takes the network, as in `BACKENDS` -> entry of ``config/models.yaml``, of which
+        the settings may have chosen another than the one of that name.
+    """
+    chosen = {name: name for name in BACKENDS[settings["backend"]].models}
+    size = settings["blazepose"]["landmarks"]
+    if settings["backend"] == "blazepose" and size != "full":
+        chosen["blazepose_landmarks"] = f"blazepose_landmarks_{size}"
+    return chosen
 
 
 def backend(name: str) -> "Backend":

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from deidpose import runtime, skeleton
+from deidpose import pose, runtime, skeleton
 from deidpose.faces import non_maximum_suppression
 from deidpose.pose import identities, interface
 from deidpose.provenance import file_sha256
@@ -129,10 +129,9 @@ def people(
 
 def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the version of the runtime and the digests of the networks."""
-    names = ("blazepose_detector", "blazepose_landmarks")
     return {
         "version": f"OpenVINO {version('openvino')}",
-        "models": {name: file_sha256(models[name]) for name in names},
+        "models": {entry: file_sha256(models[name]) for name, entry in pose.networks(settings).items()},
     }
 
 
