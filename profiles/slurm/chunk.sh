@@ -7,7 +7,7 @@
 # RESULTS_DIR is the results_dir of the settings, the arguments are those of Snakemake (--configfile, --config ...).
 # Account and partition are options of sbatch. docs/cluster.md explains it.
 #SBATCH --job-name=deidpose
-#SBATCH --output=.snakemake/slurm_logs/chunk/%A_%a.log
+#SBATCH --output=.snakemake/chunk-%A_%a.log
 set -euo pipefail
 results=${1:?Say where the results are: chunk.sh RESULTS_DIR [ARGUMENT...]}
 shift

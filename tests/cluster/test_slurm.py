@@ -5,6 +5,7 @@ Not among the tests of `make test`; `make test-cluster` runs them, and skips the
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -54,36 +55,40 @@ def dataset(pictures: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
-def start(root: Path, dataset: Path, models: object, tmp_path_factory: pytest.TempPathFactory) -> Start:
-    """Return a function (results, *arguments) that starts Snakemake, for each results with records of their own.
+def study(
+    root: Path, dataset: Path, models: object, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., list[str]]:
+    """Return a function (results, *arguments) -> arguments of Snakemake, for each results with records of their own.
 
     All have the same secret, and with it the same ids, and one method, which takes half the time of three.
     """
     secret = tmp_path_factory.mktemp("secret") / "secret.key"
 
-    def start(results: Path, *arguments: str) -> Running:
-        folder = results.parent
+    def study(results: Path, *arguments: str) -> list[str]:
         for name in ("config", "resources"):
-            if not (folder / name).exists():
-                (folder / name).symlink_to(root / name)
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--directory",
-            str(folder),
-            "--snakefile",
-            str(root / "Snakefile"),
-        ]
-        command += [*arguments, "--config", f"dataset={dataset}", f"results_dir={results}", f"secret_file={secret}"]
-        return subprocess.Popen(
-            [*command, "methods=[blur]"],
-            cwd=root,
-            stdout=(folder / "said.txt").open("w"),
-            stderr=subprocess.STDOUT,
-            # What a shell starts in the background, and all that this starts in turn, would never see an interrupt.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+            if not (results.parent / name).exists():
+                (results.parent / name).symlink_to(root / name)
+        places = ["--directory", str(results.parent), "--snakefile", str(root / "Snakefile")]
+        settings = [f"dataset={dataset}", f"results_dir={results}", f"secret_file={secret}", "methods=[blur]"]
+        return [*places, *arguments, "--config", *settings]
+
+    return study
+
+
+@pytest.fixture(scope="module")
+def start(root: Path, study: Callable[..., list[str]]) -> Start:
+    """Return a function (results, *arguments) that starts Snakemake."""
+
+    def start(results: Path, *arguments: str) -> Running:
+        with (results.parent / "said.txt").open("w") as file:
+            return subprocess.Popen(
+                [sys.executable, "-m", "snakemake", *study(results, *arguments)],
+                cwd=root,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                # What a shell starts in the background, and what this starts in turn, would never see an interrupt.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
 
     return start
 
@@ -195,6 +200,23 @@ def test_an_interrupt_cancels_the_jobs_and_the_next_run_goes_on(
     assert "CANCELLED" in {job["state"] for job in jobs(results)}
     assert not (results / "release").exists()
     assert start(results, *ON_SLURM).wait(1500) == 0, said(results)[-5000:]
+    assert released(results)["files"] == released(local)["files"]
+
+
+def test_chunks_of_a_study_leave_nothing_but_the_study_to_do(
+    cluster: Path, local: Path, start: Start, study: Callable[..., list[str]], root: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    assert start(results, "--cores", "2", "--until", "screening").wait(600) == 0, said(results)[-3000:]
+    command = ["sbatch", "--wait", "--array=1-2", "--cpus-per-task=2", "--mem=4G", f"--output={tmp_path}/chunk-%a.txt"]
+    command += ["profiles/slurm/chunk.sh", str(results), *study(results)]
+    environment = {**os.environ, "SNAKEMAKE": str(Path(sys.executable).with_name("snakemake"))}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    logs = "".join(path.read_text(errors="replace")[-3000:] for path in tmp_path.glob("chunk-*.txt"))
+    assert done.returncode == 0, logs
+    assert start(results, "--cores", "2").wait(600) == 0, said(results)[-3000:]
+    made = set(re.findall(r"^(?:local)?rule (\w+):", said(results), re.MULTILINE))
+    assert made - {"all"} == {"study", "report", "review_page", "publish"}
     assert released(results)["files"] == released(local)["files"]
 
 
