@@ -71,7 +71,8 @@ MailProg=/bin/true
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
 {nodes}
-PartitionName=main Nodes=ALL Default=YES MaxTime=1-00:00:00 State=UP
+# A job goes to the node that has least to do, so that a run is on both.
+PartitionName=main Nodes=ALL Default=YES MaxTime=1-00:00:00 LLN=YES State=UP
 """
 
 

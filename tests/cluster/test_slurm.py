@@ -20,11 +20,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import small_cluster
+import yaml
 
 from clips import write_video
+from deidpose import resources as predictions
 
 Running = subprocess.Popen[str]
 Start = Callable[..., Running]
+Arguments = Callable[..., list[str]]
 
 #: The profile; and what a test need not wait for that a cluster with work for hours may.
 ON_SLURM = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "6")
@@ -76,7 +79,7 @@ def study(
 
 
 @pytest.fixture(scope="module")
-def start(root: Path, study: Callable[..., list[str]]) -> Start:
+def start(root: Path, study: Arguments) -> Start:
     """Return a function (results, *arguments) that starts Snakemake."""
 
     def start(results: Path, *arguments: str) -> Running:
@@ -139,8 +142,27 @@ def test_a_study_is_few_jobs_of_known_size(results: Path) -> None:
     assert len(groups) == 2
     assert {job["node"] for job in groups} == set(small_cluster.NODES)
     assert len(done) == 1 + 1 + 2 + 4  # screen, screening, the videos; study, report, publish, review_page
-    # Three Pythons run in each job before the script does anything.
-    assert all(int(job["memory"].removesuffix("M")) >= 500 for job in done)
+
+
+def test_a_video_asks_for_the_memory_of_its_largest_step_and_the_time_of_all(results: Path, root: Path) -> None:
+    groups = yaml.safe_load((root / "profiles/slurm/config.yaml").read_text("utf-8"))["groups"]
+    times = dict.fromkeys((rule for rule, group in groups.items() if group == "video"), 1)
+    times |= {"estimate_pose": 3, "search_faces": 2}  # the original, the masked copy, and for the first the control
+    screened = predictions.read_screening(str(results / "restricted/screening.tsv")).values()
+    expected = sorted(
+        (
+            max(predictions.megabytes(rule, facts, 1) for rule in times),
+            sum(predictions.minutes(rule, facts, 1) * count for rule, count in times.items()),
+        )
+        for facts in screened
+        if facts["status"] == "accepted"
+    )
+    asked = []
+    for job in jobs(results):
+        if "_video_" in job["comment"]:
+            hours, minutes, _ = f"0:{job['limit']}".split(":")[-3:]
+            asked.append((int(job["memory"].removesuffix("M")), 60 * int(hours) + int(minutes)))
+    assert sorted(asked) == expected
 
 
 def test_networks_are_fetched_where_snakemake_runs_and_not_by_a_job(results: Path) -> None:
@@ -199,12 +221,12 @@ def test_an_interrupt_cancels_the_jobs_and_the_next_run_goes_on(
     assert running.wait(300) != 0
     assert "CANCELLED" in {job["state"] for job in jobs(results)}
     assert not (results / "release").exists()
-    assert start(results, *ON_SLURM).wait(1500) == 0, said(results)[-5000:]
+    assert start(results, "--cores", "2").wait(900) == 0, said(results)[-5000:]
     assert released(results)["files"] == released(local)["files"]
 
 
 def test_chunks_of_a_study_leave_nothing_but_the_study_to_do(
-    cluster: Path, local: Path, start: Start, study: Callable[..., list[str]], root: Path, tmp_path: Path
+    cluster: Path, local: Path, start: Start, study: Arguments, root: Path, tmp_path: Path
 ) -> None:
     results = tmp_path / "results"
     assert start(results, "--cores", "2", "--until", "screening").wait(600) == 0, said(results)[-3000:]
