@@ -27,7 +27,7 @@ _NEEDS = {
     "fetch_model": Need(200, 0, 60, 0),
     "fetch_library": Need(200, 0, 60, 0),
     "screen": Need(400, 60, 10, 0.01),
-    "screening": Need(200, 0, 10, 0),
+    "screening": Need(200, 0, 60, 0),
     "sanitize": Need(300, 10, 10, 0.002),
     "prove_sanitizing": Need(500, 60, 20, 0.005),
     "find_cuts": Need(300, 60, 10, 0.01),
@@ -35,7 +35,7 @@ _NEEDS = {
     "track_faces": Need(400, 0, 10, 0.005),
     "list_people": Need(400, 0, 10, 0.002),
     "draw_review": Need(700, 100, 10, 0.01),
-    "review_page": Need(300, 0, 10, 0),
+    "review_page": Need(300, 0, 60, 0),
     "anonymize": Need(450, 150, 10, 0.03),
     "reencode": Need(450, 150, 10, 0.03),
     "search_faces": Need(1300, 60, 10, 0.15),
@@ -48,8 +48,8 @@ _NEEDS = {
     "export": Need(500, 0, 10, 0.01),
     "show_video": Need(400, 0, 10, 0.004),
     "study": Need(1400, 0, 60, 0),  # its peak is short; the benchmarks look too rarely to see it
-    "report": Need(400, 0, 30, 0),
-    "publish": Need(300, 0, 30, 0),
+    "report": Need(400, 0, 60, 0),
+    "publish": Need(300, 0, 60, 0),
 }
 #: A slower machine and a crowded scene are no reason to be killed: ask for this many times the measured time.
 _SAFETY = 4.0
