@@ -53,6 +53,12 @@ def test_before_screening_the_bytes_stand_in_for_the_frames() -> None:
     assert resources.megabytes("screen", large, 1) < 4000
 
 
+def test_no_job_asks_for_less_than_three_pythons_take(root: Path) -> None:
+    """Two of Snakemake and the script's own: a job of 202 MB would be killed before its script began."""
+    for rule in rules_that_ask(root):
+        assert resources.megabytes(rule, {"n_videos": 0}, 1) >= 450
+
+
 def test_a_study_of_more_videos_needs_more() -> None:
     assert resources.minutes("study", {"n_videos": 400}, 1) > resources.minutes("study", {"n_videos": 4}, 1)
 
