@@ -76,7 +76,7 @@ rule search_faces:
             key: config["audit"][key]
             for key in ("score_threshold", "max_side_px", "thorough_interval_s")
         },
-        networks=digests(["centerface"]),
+        networks=networks.digests(NETWORKS, ["centerface"]),
         code=code("search_faces"),
     script:
         "../scripts/search_faces.py"

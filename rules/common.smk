@@ -65,16 +65,8 @@ SETTINGS = {
     if key not in ("dataset", "results_dir", "videos", "secret_file", "corrections")
 } | {"pose": POSE}
 USED_MODELS = [*POSE_MODELS.values(), "yunet", "centerface"]
-
-
-def facts(entries, names):
-    """Return what a reader of the release may know of fetched files."""
-    told = ("file", "licence", "sha256", "citation")
-    return {name: {key: entries[name][key] for key in told} for name in names}
-
-
-MODELS = facts(NETWORKS, USED_MODELS)
-LIBRARY_FACTS = facts(LIBRARIES, LIBRARIES)
+MODELS = networks.facts(NETWORKS, USED_MODELS)
+LIBRARY_FACTS = networks.facts(LIBRARIES, LIBRARIES)
 MODEL_FILES = {NETWORKS[name]["file"]: name for name in USED_MODELS}
 LIBRARY_FILES = {entry["file"]: name for name, entry in LIBRARIES.items()}
 
@@ -91,11 +83,6 @@ wildcard_constraints:
 def model(name):
     """Return the file of a network. Its date says nothing: where it is fetched anew it is the same, by its digest."""
     return ancient(f"resources/models/{NETWORKS[name]['file']}")
-
-
-def digests(names):
-    """Return the digests of networks: a rule reruns when they change."""
-    return {name: NETWORKS[name]["sha256"] for name in names}
 
 
 def pose_inputs():

@@ -22,7 +22,7 @@ rule screen:
         fingerprint=lambda wildcards: dataset.fingerprint(VIDEOS[wildcards.video]),
         limits=config["screen"],
         pose=POSE,
-        networks=digests(POSE_MODELS.values()),
+        networks=networks.digests(NETWORKS, POSE_MODELS.values()),
         code=code("screen"),
     script:
         "../scripts/screen.py"

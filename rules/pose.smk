@@ -22,7 +22,7 @@ rule estimate_pose:
         runtime=minutes("estimate_pose", MORE_S_PER_FRAME),
     params:
         pose=POSE,
-        networks=digests(POSE_MODELS.values()),
+        networks=networks.digests(NETWORKS, POSE_MODELS.values()),
         code=code("estimate_pose"),
     script:
         "../scripts/estimate_pose.py"

@@ -12,7 +12,7 @@ import tempfile
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -72,6 +72,17 @@ def load(path: str | Path) -> dict[str, dict[str, Any]]:
         if problem:
             raise UserError(f"The entry {name} of {path} {problem}.")
     return entries
+
+
+def facts(entries: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return what a reader of the release may know of fetched files: name, file, licence, digest and citation."""
+    told = ("file", "licence", "sha256", "citation")
+    return {name: {key: entries[name][key] for key in told} for name in names}
+
+
+def digests(entries: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> dict[str, str]:
+    """Return the digests of files by name: what uses them is done again when they change."""
+    return {name: entries[name]["sha256"] for name in names}
 
 
 def fetch(entry: Mapping[str, Any], destination: str | Path) -> None:
