@@ -127,8 +127,8 @@ def read_steps(
     is_known = "video" in plan and len(rows) == len(plan["video"])
     accepted = [video for video, row in rows.items() if row["status"] == "accepted"]
     usable = [video for video in accepted if video not in plan["excluded"]] if is_known else None
-    # A job that is interrupted just after its output was written has no benchmark, and Snakemake does not repeat it. What
-    # came before the last publishing and did not fail is done, for publishing waits for everything.
+    # A job that is interrupted just after its output was written has no benchmark, and Snakemake does not repeat it.
+    # What came before the last publishing and did not fail is done, for publishing waits for everything.
     logs, benchmarks = (_files(results / kind, "publish", False, None) for kind in ("logs", "benchmarks"))
     published = benchmarks.get("", -1.0) if logs.get("", 0.0) <= benchmarks.get("", -1.0) else -1.0
     steps = []
