@@ -183,6 +183,18 @@ def test_what_is_withheld_is_told_before_there_is_a_release_and_after(root: Path
     assert "of an earlier run" in status.describe(made.results, root)
 
 
+def test_a_job_without_a_benchmark_is_done_when_the_release_was_made_after_it(root: Path, made: Made) -> None:
+    made.plan(video=["v1"])
+    made.screen("v1")
+    made.begin("anonymize/v1_blur", "INFO 8 frames\n")
+    assert rows(status.describe(made.results, root))["anonymize"] == "0 of 2 1 begun"
+    made.begin("draw_review/v1", "ERROR no\n")
+    made.done("publish")
+    text = status.describe(made.results, root)
+    assert rows(text)["anonymize"] == "1 of 2"
+    assert "failed      draw_review/v1" in text
+
+
 def test_at_the_end_of_a_run_the_table_of_steps_is_left_out(root: Path, made: Made) -> None:
     made.plan()
     made.screen("v1")

@@ -127,13 +127,20 @@ def read_steps(
     is_known = "video" in plan and len(rows) == len(plan["video"])
     accepted = [video for video, row in rows.items() if row["status"] == "accepted"]
     usable = [video for video in accepted if video not in plan["excluded"]] if is_known else None
+    # A job that is interrupted just after its output was written has no benchmark, and Snakemake does not repeat it.
+    # What came before the last publishing and did not fail is done, for publishing waits for everything.
+    logs, benchmarks = (_files(results / kind, "publish", False, None) for kind in ("logs", "benchmarks"))
+    published = benchmarks.get("", -1.0) if logs.get("", 0.0) <= benchmarks.get("", -1.0) else -1.0
     steps = []
     for rule, wildcards in rules.items():
         of_rule = {**plan, **plan.get("only", {}).get(rule, {})}
         names = _names(wildcards, of_rule, plan.get("video") if rule == "screen" else usable)
         logs, benchmarks = (_files(results / kind, rule, bool(wildcards), names) for kind in ("logs", "benchmarks"))
-        under_way = [Job(rule, name, changed) for name, changed in logs.items() if changed > benchmarks.get(name, -1.0)]
-        n_done = len(benchmarks) - sum(job.name in benchmarks for job in under_way)
+        newer = [Job(rule, name, changed) for name, changed in logs.items() if changed > benchmarks.get(name, -1.0)]
+        under_way = [
+            job for job in newer if job.changed_s > published or last_line(_log(results, job)).startswith("ERROR")
+        ]
+        n_done = len(benchmarks.keys() | logs.keys()) - len(under_way)
         steps.append(Step(rule, None if names is None else len(names), n_done, under_way))
     return steps
 
