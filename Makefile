@@ -2,8 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev setup-readers setup-browser setup-slurm setup-cluster demo status corpus test test-cluster
-.PHONY: lint format config-reference clean
+.PHONY: help setup setup-dev setup-readers setup-browser setup-slurm setup-cluster demo status corpus test test-cluster lint format config-reference clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-18s %s\n", $$1, $$2 }'
