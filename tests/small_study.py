@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,8 @@ class SmallStudy(NamedTuple):
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(self.folder)]
         command += ["--snakefile", str(self.root / "Snakefile"), *arguments, "--config", *SETTINGS, *config]
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
+        # Whoever started the tests in the background has had them ignore Ctrl-C, and their children too.
+        options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
         return subprocess.Popen(command, cwd=self.root, text=True, errors="replace", start_new_session=True, **options)
 
     def run(self, *arguments: str, **options: Any) -> tuple[int, str]:
