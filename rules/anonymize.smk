@@ -19,7 +19,7 @@ rule anonymize:
         mem_mb=megabytes("anonymize"),
         runtime=minutes("anonymize"),
     params:
-        mask=config["mask"],
+        mask=mask_of_method,
         encode=config["encode"],
         code=code("anonymize"),
     script:
@@ -76,6 +76,7 @@ rule search_faces:
             key: config["audit"][key]
             for key in ("score_threshold", "max_side_px", "thorough_interval_s")
         },
+        networks=networks.digests(NETWORKS, ["centerface"]),
         code=code("search_faces"),
     script:
         "../scripts/search_faces.py"
@@ -117,7 +118,7 @@ rule audit:
             key: config["audit"][key] for key in ("evidence_score", "sustained_frames")
         },
         search=rules.search_faces.params.audit,
-        mask=config["mask"],
+        mask=mask_of_method,
         accepted=accepted_findings,
         visible=lambda wildcards: DETAILS[wildcards.video].visible,
         models={name: MODELS[name] for name in ("yunet", "centerface")},

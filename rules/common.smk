@@ -7,10 +7,9 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from deidpose import config as settings
-from deidpose import corrections, dataset, provenance, resources
+from deidpose import corrections, dataset, pose, provenance, resources
 from deidpose import models as networks
 from deidpose.errors import UserError
-from deidpose.pose import BACKENDS
 
 # ------------------------------------------------------------------------------------------------- config and videos
 
@@ -22,6 +21,8 @@ try:
     NETWORKS = networks.load(Path(workflow.basedir) / "config/models.yaml")
     LIBRARIES = networks.load(Path(workflow.basedir) / "config/page_libraries.yaml")
     RESULTS = os.path.expanduser(config["results_dir"])
+    # Files that a pose backend needs and that are the user's own.
+    POSE_FILES = pose.files(config["pose"])
     VIDEOS = dataset.scan(
         config["dataset"],
         config["videos"],
@@ -50,7 +51,9 @@ COPIES = [*METHODS, CONTROL]
 SOURCES = ["original", *COPIES]
 # Which angles the answer is given in.
 SIGNAL = "filtered" if config["kinematics"]["filter"] else "unfiltered"
-POSE_MODELS = BACKENDS[config["pose"]["backend"]]
+POSE = pose.told(config["pose"])
+POSE_MODELS = pose.networks(POSE)
+MORE_MB, MORE_S_PER_FRAME = pose.cost(POSE)
 
 # Who is left visible, by the tokens of the table of videos.
 VISIBLE = {video: row.visible for video, row in DETAILS.items() if row.visible}
@@ -60,18 +63,10 @@ SETTINGS = {
     key: value
     for key, value in config.items()
     if key not in ("dataset", "results_dir", "videos", "secret_file", "corrections")
-}
-USED_MODELS = [*POSE_MODELS, "yunet", "centerface"]
-
-
-def facts(entries, names):
-    """Return what a reader of the release may know of fetched files."""
-    told = ("file", "licence", "sha256", "citation")
-    return {name: {key: entries[name][key] for key in told} for name in names}
-
-
-MODELS = facts(NETWORKS, USED_MODELS)
-LIBRARY_FACTS = facts(LIBRARIES, LIBRARIES)
+} | {"pose": POSE}
+USED_MODELS = [*POSE_MODELS.values(), "yunet", "centerface"]
+MODELS = networks.facts(NETWORKS, USED_MODELS)
+LIBRARY_FACTS = networks.facts(LIBRARIES, LIBRARIES)
 MODEL_FILES = {NETWORKS[name]["file"]: name for name in USED_MODELS}
 LIBRARY_FILES = {entry["file"]: name for name, entry in LIBRARIES.items()}
 
@@ -86,8 +81,15 @@ wildcard_constraints:
 
 
 def model(name):
-    """Return the file of a network."""
-    return f"resources/models/{NETWORKS[name]['file']}"
+    """Return the file of a network. Its date says nothing: where it is fetched anew it is the same, by its digest."""
+    return ancient(f"resources/models/{NETWORKS[name]['file']}")
+
+
+def pose_inputs():
+    """Return what a pose backend reads besides pictures: name -> file, of networks and of the user's own."""
+    # Functions, because Snakemake takes braces in a path for wildcards.
+    own = {name: lambda _, path=path: path for name, path in POSE_FILES.items()}
+    return {name: model(entry) for name, entry in POSE_MODELS.items()} | own
 
 
 def source_in_dataset(wildcards):
@@ -100,6 +102,11 @@ def source_in_dataset(wildcards):
 def code(script):
     """Return the digest of the library modules that a script uses: a rule reruns when they change."""
     return provenance.code_digest(Path(workflow.basedir) / "scripts" / f"{script}.py")
+
+
+def mask_of_method(wildcards):
+    """Return how strongly one method masks: another method's strength reruns nothing of it."""
+    return settings.mask_of(config["mask"], wildcards.method)
 
 
 def facts_of_videos():
@@ -172,15 +179,15 @@ def size_of_job(wildcards):
     return {"n_bytes": resources.size(VIDEOS[video])}
 
 
-def megabytes(rule_name):
+def megabytes(rule_name, more=0):
     """Return the memory request of a rule as a function of its video, more with every attempt."""
     return lambda wildcards, attempt: resources.megabytes(
-        rule_name, size_of_job(wildcards), attempt
+        rule_name, size_of_job(wildcards), attempt, more
     )
 
 
-def minutes(rule_name):
+def minutes(rule_name, more_per_frame=0):
     """Return the time request of a rule as a function of its video, more with every attempt."""
     return lambda wildcards, attempt: resources.minutes(
-        rule_name, size_of_job(wildcards), attempt
+        rule_name, size_of_job(wildcards), attempt, more_per_frame
     )

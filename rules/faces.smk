@@ -23,6 +23,7 @@ rule detect_faces:
         score_threshold=config["faces"]["score_threshold"],
         thorough_interval_s=config["faces"]["thorough_interval_s"],
         precision=config["pose"]["precision"],
+        networks=networks.digests(NETWORKS, ["yunet"]),
         code=code("detect_faces"),
     script:
         "../scripts/detect_faces.py"

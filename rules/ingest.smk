@@ -1,7 +1,7 @@
 rule screen:
     """Decode one source video to its end; accept it, or reject it with a reason."""
     input:
-        **{name: model(name) for name in POSE_MODELS},
+        **pose_inputs(),
     output:
         screening=f"{RESTRICTED}/screened/{{video}}.tsv",
         key=f"{RESTRICTED}/screened/{{video}}.key.tsv",
@@ -14,14 +14,15 @@ rule screen:
         "../envs/deidpose.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes("screen"),
+        mem_mb=megabytes("screen", MORE_MB),
         runtime=minutes("screen"),
     params:
         # Not an input: Snakemake takes braces in a path for wildcards and compares large files by their date alone.
         source=source_in_dataset,
         fingerprint=lambda wildcards: dataset.fingerprint(VIDEOS[wildcards.video]),
         limits=config["screen"],
-        pose=config["pose"],
+        pose=POSE,
+        networks=networks.digests(NETWORKS, POSE_MODELS.values()),
         code=code("screen"),
     script:
         "../scripts/screen.py"

@@ -3,6 +3,12 @@ localrules:
     fetch_library,
 
 
+# Compute nodes may have no network: these run where Snakemake itself does.
+localrules:
+    fetch_model,
+    fetch_library,
+
+
 rule fetch_model:
     """Fetch one network, refused unless its digest is the one in config/models.yaml."""
     output:

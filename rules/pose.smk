@@ -1,12 +1,13 @@
 rule estimate_pose:
     """BODY_25 keypoints of everyone in one video, from its original or one of its copies."""
     input:
-        **{name: model(name) for name in POSE_MODELS},
+        **pose_inputs(),
         video=pictures_of_source,
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
         cuts=f"{RESTRICTED}/cuts/{{video}}.parquet",
     output:
         keypoints=f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet",
+        origin=f"{RESTRICTED}/keypoints/{{video}}_{{source}}.json",
     log:
         f"{LOGS}/estimate_pose/{{video}}_{{source}}.log",
     benchmark:
@@ -17,10 +18,11 @@ rule estimate_pose:
         "../envs/deidpose.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes("estimate_pose"),
-        runtime=minutes("estimate_pose"),
+        mem_mb=megabytes("estimate_pose", MORE_MB),
+        runtime=minutes("estimate_pose", MORE_S_PER_FRAME),
     params:
-        pose=config["pose"],
+        pose=POSE,
+        networks=networks.digests(NETWORKS, POSE_MODELS.values()),
         code=code("estimate_pose"),
     script:
         "../scripts/estimate_pose.py"

@@ -12,6 +12,9 @@ rule publish:
         keypoints=of_study(
             f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet", source=SOURCES
         ),
+        origins=of_study(
+            f"{RESTRICTED}/keypoints/{{video}}_{{source}}.json", source=SOURCES
+        ),
         angles=of_study(f"{RESTRICTED}/angles/{{video}}_{{source}}.csv", source=SOURCES),
         movements=of_study(f"{RESTRICTED}/movements/{{video}}.csv"),
         identities=of_study(f"{RESTRICTED}/identities/{{video}}.csv"),

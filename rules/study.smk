@@ -123,8 +123,11 @@ rule report:
         screening=f"{RESTRICTED}/screening.tsv",
         pairs=f"{RESTRICTED}/study/pairs.parquet",
         sentence=f"{RESTRICTED}/study/choice.txt",
+        origins=of_study(
+            f"{RESTRICTED}/keypoints/{{video}}_{{source}}.json", source=SOURCES
+        ),
         payloads=of_study(f"{RESTRICTED}/study/videos/{{video}}.js"),
-        libraries=expand("resources/libraries/{file}", file=LIBRARY_FILES),
+        libraries=ancient(expand("resources/libraries/{file}", file=LIBRARY_FILES)),
         audits=audits_of_study,
         proofs=of_study(f"{RESTRICTED}/sanitizing/{{video}}.json"),
     output:

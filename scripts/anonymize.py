@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from deidpose import masks, tables, video
+from deidpose import masks, progress, tables, video
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]):
     timestamps = tables.read(snakemake.input.timestamps, "timestamps")
     pictures = masks.mask_frames(
-        video.read_frames(snakemake.input.video, timestamps),
+        progress.followed(video.read_frames(snakemake.input.video, timestamps), len(timestamps)),
         tables.read(snakemake.input.faces, "faces"),
         snakemake.wildcards.method,
         masks.Strength(**snakemake.params.mask),

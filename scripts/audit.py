@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import audit, comparison, doubts, people, tables, video
+from deidpose import audit, comparison, doubts, people, progress, tables, video
 from deidpose.jobs import job
 from deidpose.provenance import file_sha256
 
@@ -20,7 +20,7 @@ with job(snakemake.log[0]):
     persons = people.named(tables.read(snakemake.input.people, "people"), visible, "visible") if visible else []
     compared = comparison.compare(
         video.read_frames(snakemake.input.original, timestamps, snakemake.threads),
-        video.read_frames(snakemake.input.video, threads=snakemake.threads),
+        progress.followed(video.read_frames(snakemake.input.video, threads=snakemake.threads), len(timestamps)),
         faces,
         snakemake.wildcards.method,
         snakemake.params.mask,

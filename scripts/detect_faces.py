@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from deidpose import faces, tables, video
+from deidpose import faces, progress, tables, video
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]):
     timestamps = tables.read(snakemake.input.timestamps, "timestamps")
     detections = faces.detect(
-        video.read_frames(snakemake.input.video, timestamps, snakemake.threads),
+        progress.followed(video.read_frames(snakemake.input.video, timestamps, snakemake.threads), len(timestamps)),
         snakemake.input.yunet,
         snakemake.params.score_threshold,
         max(1, round(snakemake.params.thorough_interval_s * video.frame_rate(timestamps))),

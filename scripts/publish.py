@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import corrections, provenance, release, sanitizing, tables
+from deidpose import corrections, pose, provenance, release, sanitizing, tables
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ with job(snakemake.log[0]):
             "corrections": snakemake.params.corrections,
             "left_visible": snakemake.params.visible,
             "models": snakemake.params.models,
+            "poses": pose.one_origin(json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.origins),
             "versions": provenance.versions(),
         },
     )

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from deidpose import tables, video
+from deidpose import progress, tables, video
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     timestamps = tables.read(snakemake.input.timestamps, "timestamps")
+    frames = progress.followed(video.read_frames(snakemake.input.video, timestamps), len(timestamps))
     video.encode(
-        (frame.planes for frame in video.read_frames(snakemake.input.video, timestamps)),
+        (frame.planes for frame in frames),
         timestamps,
         video.layout(snakemake.input.video),
         video.Encoding(**snakemake.params.encode),

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import corrections, provenance, report, sanitizing, tables
+from deidpose import corrections, pose, provenance, report, sanitizing, tables
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ NAMES = (
 )  # fmt: skip
 
 with job(snakemake.log[0]):
+    origins = pose.one_origin(json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.origins)
+    models = snakemake.params.models
     page, beside = report.render(
         screening=corrections.leave_out(tables.read(snakemake.input.screening, "screening"), snakemake.params.excluded),
         **{name: tables.read(snakemake.input[name], name) for name in NAMES},
@@ -27,7 +29,7 @@ with job(snakemake.log[0]):
         methods=snakemake.params.methods,
         payloads={Path(path).stem: Path(path) for path in snakemake.input.payloads},
         settings=snakemake.params.settings,
-        provenance={"versions": provenance.versions(), "models": snakemake.params.models},
+        provenance={"versions": provenance.versions(), "models": models | pose.own_networks(origins, models)},
         # Not read as text, which would change the carriage returns inside them.
         libraries={
             name: Path(path).read_bytes().decode("utf-8")

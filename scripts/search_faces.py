@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
-from deidpose import centerface, tables, video
+from deidpose import centerface, progress, tables, video
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ with job(snakemake.log[0]):
     # The copies keep the exact timestamps of the source; the sanitized original is matched to them.
     listed = timestamps if snakemake.wildcards.source == "original" else None
     found = centerface.search(
-        lambda: video.read_frames(snakemake.input.video, listed, snakemake.threads),
+        lambda: progress.followed(video.read_frames(snakemake.input.video, listed, snakemake.threads), len(timestamps)),
         snakemake.input.centerface,
         snakemake.params.audit,
         snakemake.threads,

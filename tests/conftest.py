@@ -13,9 +13,8 @@ import yaml
 from hypothesis import settings
 
 from clips import write_video
-from deidpose import faces, tables, tracking, video
+from deidpose import faces, pose, tables, tracking, video
 from deidpose import models as fetched
-from deidpose.pose import blazepose
 
 # The same examples in every run, and no limit of time for one: machines differ.
 settings.register_profile("deidpose", derandomize=True, deadline=None)
@@ -29,10 +28,11 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def models(root: Path) -> dict[str, Path]:
-    """Return name -> path of the networks; fetched where they are not there yet."""
+def models(root: Path, config: dict[str, Any]) -> dict[str, Path]:
+    """Return name -> path of the networks that the default settings need; fetched where they are not there yet."""
     entries = fetched.load(root / "config/models.yaml")
-    paths = {name: root / "resources/models" / entry["file"] for name, entry in entries.items()}
+    names = [*pose.networks(config["pose"]).values(), "yunet", "centerface"]
+    paths = {name: root / "resources/models" / entries[name]["file"] for name in names}
     for name, path in paths.items():
         fetched.fetch(entries[name], path)
     return paths
@@ -90,7 +90,7 @@ def detections(frames: list[video.Frame], models: dict[str, Path], config: dict[
 @pytest.fixture(scope="session")
 def keypoints(frames: list[video.Frame], models: dict[str, Path], config: dict[str, Any]) -> pd.DataFrame:
     """Return the keypoints that BlazePose finds in the clip."""
-    return blazepose.estimate(frames, 30.0, models, config["pose"], 1)
+    return pose.estimate(frames, 30.0, models, config["pose"], 1)
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deidpose import skeleton, tables, video
-from deidpose.pose import BACKENDS, blazepose
+from deidpose import pose, runtime, skeleton, tables, video
+from deidpose.pose import BACKENDS
 from deidpose.video import Frame
 
 Estimate = Callable[..., pd.DataFrame]
@@ -16,8 +16,11 @@ Estimate = Callable[..., pd.DataFrame]
 
 @pytest.fixture
 def estimate(models: dict[str, Path], config: dict[str, Any]) -> Estimate:
-    def run(frames: Iterable[Frame], cuts: Collection[int] = (), **settings: Any) -> pd.DataFrame:
-        return blazepose.estimate(frames, 30.0, models, {**config["pose"], **settings}, 1, cuts)
+    def run(
+        frames: Iterable[Frame], cuts: Collection[int] = (), landmarks: Path | None = None, **settings: Any
+    ) -> pd.DataFrame:
+        used = models if landmarks is None else {**models, "blazepose_landmarks": landmarks}
+        return pose.estimate(frames, 30.0, used, {**config["pose"], **settings}, 1, cuts)
 
     return run
 
@@ -38,7 +41,7 @@ def paint_out(frame: Frame, left: int, right: int, top: int, bottom: int) -> Fra
 
 def test_the_backend_and_its_networks_are_named(models: dict[str, Path]) -> None:
     assert "blazepose" in BACKENDS
-    assert set(BACKENDS["blazepose"]) <= set(models)
+    assert set(BACKENDS["blazepose"].models) <= set(models)
 
 
 def test_both_people_are_followed_through_every_frame(keypoints: pd.DataFrame) -> None:
@@ -192,7 +195,7 @@ def test_everyone_in_the_demo_has_one_number_and_no_number_is_two_peoples(
     clip: str, frame_rate: float, demo: Path, models: dict[str, Path], config: dict[str, Any]
 ) -> None:
     frames = video.read_frames(demo / f"{clip}.mp4", threads=2)
-    table = blazepose.estimate(frames, frame_rate, models, config["pose"], 1)
+    table = pose.estimate(frames, frame_rate, models, config["pose"], 1)
     trunk = table[table["keypoint"].isin(["Neck", "MidHip"])]
     middle = trunk.groupby(["frame", "person"], as_index=False)[["x_px", "y_px"]].mean()
     pairs = PEOPLE[PEOPLE["clip"] == clip].merge(middle, on="frame", suffixes=("", "_found"))
@@ -264,3 +267,38 @@ def test_where_nobody_is_the_table_is_empty(count: int, estimate: Estimate) -> N
     found = estimate([Frame(index, index / 30, planes, False) for index in range(count)])
     assert found.empty
     tables.check(found, "keypoints")
+
+
+def test_the_origin_names_the_networks_as_the_list_of_networks_does(
+    models: dict[str, Path], config: dict[str, Any]
+) -> None:
+    """A network that the list does not know would be told of as the user's own."""
+    for size, name in (("full", "blazepose_landmarks"), ("lite", "blazepose_landmarks_lite")):
+        told = pose.origin(models, config["pose"] | {"blazepose": {"landmarks": size}})
+        assert list(told["models"]) == ["blazepose_detector", name]
+
+
+@pytest.mark.parametrize("size", ["heavy", "lite"])
+def test_the_other_landmark_networks_see_the_same_people(
+    size: str, root: Path, models: dict[str, Path], frames: list[Frame], keypoints: pd.DataFrame, estimate: Estimate
+) -> None:
+    """They come from npm and are not fetched for a test: it runs where a study has used them."""
+    network = root / f"resources/models/pose_landmark_{size}.tflite"
+    if not network.is_file():
+        pytest.skip(f"resources/models has no {network.name}")
+    given = np.zeros((1, 256, 256, 3), np.float32)
+    shapes = [
+        [output.shape for output in runtime.compile_network(path)(given)]
+        for path in (models["blazepose_landmarks"], network)
+    ]
+    assert shapes[0] == shapes[1]
+    found = estimate(frames[:10], landmarks=network)
+    both = keypoints.merge(found, on=["frame", "keypoint"], suffixes=("", "_found"))
+    both["away"] = np.hypot(both["x_px"] - both["x_px_found"], both["y_px"] - both["y_px_found"])
+    hips = both[both["keypoint"] == "MidHip"].sort_values("away").drop_duplicates(["frame", "person"])
+    assert len(hips) == 20
+    both = both.merge(hips[["frame", "person", "person_found"]])
+    for person in (0, 1):
+        torso = (positions(keypoints, "Neck", person) - positions(keypoints, "MidHip", person)).loc[:9]
+        away = both.loc[both["person"] == person, "away"].median()
+        assert 0 < away < 0.12 * np.hypot(torso["x_px"], torso["y_px"]).median()

@@ -79,7 +79,24 @@ def test_the_backends_are_those_of_the_library_and_their_networks_are_listed(roo
     known = dict(config.leaves(config.read(schema_path)))["pose.backend"]["enum"]
     assert known == list(pose.BACKENDS)
     networks = models.load(root / "config" / "models.yaml")
-    assert all(network in networks for backend in pose.BACKENDS.values() for network in backend)
+    assert all(network in networks for backend in pose.BACKENDS.values() for network in backend.models)
+
+
+def test_the_size_of_the_landmark_network_chooses_it_and_no_other(
+    root: Path, defaults: dict[str, Any], schema_path: Path
+) -> None:
+    entries = models.load(root / "config" / "models.yaml")
+    sizes = dict(config.leaves(config.read(schema_path)))["pose.blazepose.landmarks"]["enum"]
+    assert sizes[0] == defaults["pose"]["blazepose"]["landmarks"] == "full"
+    files = []
+    for size in sizes:
+        chosen = pose.networks(defaults["pose"] | {"blazepose": {"landmarks": size}})
+        assert list(chosen) == list(pose.BACKENDS["blazepose"].models)
+        assert chosen["blazepose_detector"] == "blazepose_detector"
+        files.append(entries[chosen["blazepose_landmarks"]]["file"])
+    assert files == [f"pose_landmark_{size}.tflite" for size in sizes]
+    assert pose.cost(defaults["pose"]) == (0, 0)
+    assert min(pose.cost(defaults["pose"] | {"blazepose": {"landmarks": "heavy"}})) > 0
 
 
 def test_the_readme_holds_the_table_that_the_schema_gives(
@@ -194,3 +211,11 @@ def test_texts_from_the_command_line_become_the_numbers_that_they_stand_for(root
         "encode": {"crf": "much"},
         "dataset": "12",
     }
+
+
+def test_a_method_goes_by_its_own_strength_alone(defaults: dict[str, Any]) -> None:
+    mask = {"shape": "ellipse", "feather": 0.1, "blur_strength": 0.35, "pixelate_cells": 3}
+    assert set(mask) == set(defaults["mask"]), "say in config.py which method a new key concerns, and here"
+    assert config.mask_of(mask, "blur") == {"shape": "ellipse", "feather": 0.1, "blur_strength": 0.35}
+    assert config.mask_of(mask, "block") == {"shape": "ellipse"}
+    assert config.mask_of(mask, "pixelate") == {"shape": "ellipse", "pixelate_cells": 3}

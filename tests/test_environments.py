@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 import deidpose
 
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-slurm.lock")
 
 #: Module -> package, where the names differ.
 PACKAGES = {"yaml": "pyyaml", "cv2": "opencv-python-headless"}
@@ -48,13 +48,14 @@ def test_a_lock_has_a_hash_for_everything_and_no_address_or_path(root: Path, nam
         assert not re.search(r"://|[-]-(extra-)?index-url|[-]-find-links|(^|[\s=@])/|\bfile:", line), line
 
 
-def test_the_two_locks_agree(root: Path) -> None:
-    run, dev = (locked(root / name) for name in LOCKS)
-    assert run.items() <= dev.items()
+@pytest.mark.parametrize("name", LOCKS[1:])
+def test_the_other_locks_hold_what_a_run_needs_in_the_same_versions(root: Path, name: str) -> None:
+    assert locked(root / LOCKS[0]).items() <= locked(root / name).items()
 
 
 def test_the_locks_hold_what_the_project_asks_for(root: Path, project: dict[str, Any]) -> None:
-    for asked, name in ((project["dependencies"], LOCKS[0]), (project["optional-dependencies"]["dev"], LOCKS[1])):
+    extras = project["optional-dependencies"]
+    for asked, name in zip((project["dependencies"], extras["dev"], extras["slurm"]), LOCKS, strict=True):
         packages = locked(root / name)
         for requirement in map(Requirement, asked):
             version, _ = packages[canonicalize_name(requirement.name)]

@@ -120,6 +120,17 @@ def test_a_job_that_goes_well_says_so_only_in_its_log(tmp_path: Path) -> None:
     assert (code, printed, log) == (0, "done\n", "INFO 2 people\n")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize(("fault", "code"), [("", 0), ("raise OSError(28, 'No space left on device')", 1)])
+def test_a_log_on_a_full_disk_adds_no_traceback(fault: str, code: int) -> None:
+    script = "import logging\nfrom deidpose.jobs import job\n"
+    script += f"with job('/dev/full'):\n    logging.info('done')\n    {fault}\n"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "scripts")}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stderr == ("OSError: [Errno 28] No space left on device\n" if code else "")
+
+
 def test_an_older_log_is_replaced_and_warnings_are_kept(tmp_path: Path) -> None:
     log = tmp_path / "job.log"
     log.write_text("older")

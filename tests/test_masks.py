@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deidpose import faces, masks, tracking
+from deidpose import config, faces, masks, tracking
 from deidpose.video import Frame
 
 STRENGTH = masks.Strength("ellipse", 0.25, 6)
@@ -279,3 +279,20 @@ def test_two_regions_of_one_frame_are_both_hidden() -> None:
     (planes,) = masks.mask_frames([textured()], regions, "block", RECTANGLE)
     assert (planes[0][4:34, 4:34] == 16).all()
     assert (planes[0][40:70, 80:110] == 16).all()
+
+
+@pytest.mark.parametrize("method", masks.METHODS)
+def test_a_method_looks_the_same_without_the_settings_of_the_others(method: str) -> None:
+    """What `config.mask_of` leaves out is what it does not go by."""
+    whole = {"shape": "ellipse", "blur_strength": 0.4, "pixelate_cells": 4, "feather": 0.2}
+    frame, box = textured(), np.array([[20.0, 10.0, 60.0, 50.0]])
+    with_all = masks.mask(frame, box, method, masks.Strength(**whole))
+    with_own = masks.mask(frame, box, method, masks.Strength(**config.mask_of(whole, method)))
+    for first, second in zip(with_all, with_own, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("method", ["blur", "pixelate"])
+def test_a_method_without_its_strength_masks_nothing_at_all(method: str) -> None:
+    with pytest.raises(ZeroDivisionError):
+        masks.mask(textured(), np.array([[20.0, 10.0, 60.0, 50.0]]), method, masks.Strength("ellipse"))

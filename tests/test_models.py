@@ -1,7 +1,11 @@
 """Networks and demo clips by their digest."""
 
 import hashlib
+import io
 import re
+import shutil
+import sys
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -47,6 +51,47 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def package(members: dict[str, bytes], link: str = "") -> bytes:
+    """Return a tarball as npm packs it; ``link`` is the name of a symbolic link to a file of this machine."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        for name, content in members.items():
+            information = tarfile.TarInfo(name)
+            information.size = len(content)
+            archive.addfile(information, io.BytesIO(content))
+        if link:
+            information = tarfile.TarInfo(link)
+            information.type, information.linkname = tarfile.SYMTYPE, "/etc/hostname"
+            archive.addfile(information)
+    return stream.getvalue()
+
+
+#: Stands in for npm: packs the one release that it has, as npm does, and notes every call.
+NPM = """#!{python}
+import pathlib, shutil, sys
+folder = pathlib.Path({folder!r})
+with open(folder / "calls", "a") as calls:
+    print(*sys.argv[1:], file=calls)
+if sys.argv[1] != "pack" or sys.argv[-1] != "@net/box@1.0.0":
+    print("npm error code ETARGET", file=sys.stderr)
+    print("npm error A complete log of this run can be found in: /home/of/the/user", file=sys.stderr)
+    sys.exit(1)
+shutil.copy(folder / "package", "net-box-1.0.0.tgz")
+print("net-box-1.0.0.tgz")
+"""
+
+
+@pytest.fixture
+def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a directory with a stand-in for npm, alone on the path of commands; it packs the file ``package``."""
+    folder = tmp_path / "npm"
+    folder.mkdir()
+    (folder / "npm").write_text(NPM.format(python=sys.executable, folder=str(folder)))
+    (folder / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
     return folder
 
 
@@ -159,6 +204,100 @@ def test_a_member_that_is_missing_or_unpacks_without_end_is_refused(
     assert "out" not in left(tmp_path)
 
 
+def test_several_files_of_an_npm_package_need_one_download(tmp_path: Path, npm: Path) -> None:
+    (npm / "package").write_bytes(package({"package/a": b"first", "package/b": b"second"}))
+    source = {"npm": "@net/box@1.0.0"}
+    entries = {
+        "a": entry(source | {"member": "package/a"}, content=b"first", file="a.tflite"),
+        "b": entry(source | {"member": "package/b"}, content=b"second", file="b.tflite"),
+    }
+    here = left(Path.cwd())
+    models.fetch_all(entries, tmp_path / "out")
+    assert (tmp_path / "out" / "a.tflite").read_bytes() == b"first"
+    assert (tmp_path / "out" / "b.tflite").read_bytes() == b"second"
+    assert left(tmp_path / "out") == ["a.tflite", "b.tflite"]
+    assert left(Path.cwd()) == here
+    (call,) = (npm / "calls").read_text().splitlines()
+    assert call.startswith("pack ")
+    assert "--ignore-scripts" in call
+
+
+def test_a_member_of_an_npm_package_with_another_digest_is_refused(tmp_path: Path, npm: Path) -> None:
+    (npm / "package").write_bytes(package({"package/net": b"tampered"}))
+    with pytest.raises(UserError, match=re.escape("from the npm package @net/box@1.0.0 is refused")):
+        models.fetch(entry({"npm": "@net/box@1.0.0", "member": "package/net"}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_source_of_npm_that_fails_says_why_and_the_next_one_is_tried(tmp_path: Path, npm: Path) -> None:
+    (npm / "package").write_bytes(package({"package/net": CONTENT}))
+    wanted = entry({"npm": "@net/box@2.0.0", "member": "package/net"}, {"path": str(tmp_path / "in")})
+    with pytest.raises(UserError, match=re.escape("npm package @net/box@2.0.0 (npm failed with ETARGET)")) as caught:
+        models.fetch(wanted, tmp_path / "out")
+    assert "/home" not in str(caught.value)
+    (tmp_path / "in").write_bytes(CONTENT)
+    models.fetch(wanted, tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == CONTENT
+    (npm / "npm").unlink()
+    with pytest.raises(UserError, match="npm is not installed"):
+        models.fetch(entry({"npm": "@net/box@1.0.0", "member": "package/net"}), tmp_path / "out2")
+
+
+def test_a_member_of_an_npm_package_that_is_no_file_or_missing_or_endless_is_refused(
+    tmp_path: Path, npm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_MAX_BYTES", 2_000_000)
+    whole = package({"package/net": CONTENT})
+    for content, reason in (
+        (package({"package/other": CONTENT}), "has no member package/net"),
+        (package({"package/other": CONTENT}, link="package/net"), "its member package/net is no file"),
+        (package({"package/net": bytes(3_000_000)}), "larger than 2 MB"),
+        (package({"package/bomb": bytes(3_000_000), "package/net": CONTENT}), "larger than 2 MB"),
+        (whole[:-20], "its tarball is damaged"),
+        (b"no tarball", "its tarball is damaged"),
+    ):
+        (npm / "package").write_bytes(content)
+        with pytest.raises(UserError, match=reason):
+            models.fetch(entry({"npm": "@net/box@1.0.0", "member": "package/net"}), tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
+def test_npm_itself_packs_a_release(tmp_path: Path) -> None:
+    """The real one, on a package that is a folder here: nothing is asked of a registry."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed")
+    (tmp_path / "box").mkdir()
+    (tmp_path / "box" / "package.json").write_text('{"name": "@net/box", "version": "1.0.0"}')
+    (tmp_path / "box" / "net").write_bytes(CONTENT)
+    archive = models._pack(str(tmp_path / "box"), tmp_path / "packed")
+    assert isinstance(archive, Path)
+    with tarfile.open(archive) as opened:
+        assert "package/net" in opened.getnames()
+
+
+def test_a_member_is_taken_from_a_zip_archive_at_an_address(tmp_path: Path, address: str) -> None:
+    source = {"url": f"{address}/net.zip", "member": "end2end.onnx"}
+    served = tmp_path / "served" / "net.zip"
+    for members, reason in (
+        ({"a/end2end.onnx": CONTENT, "b/end2end.onnx": CONTENT}, "it has 2 members end2end.onnx"),
+        ({"a/other.onnx": CONTENT, "a/not-end2end.onnx": CONTENT}, "it has no members end2end.onnx"),
+    ):
+        with zipfile.ZipFile(served, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        with pytest.raises(UserError, match=reason):
+            models.fetch(entry(source), tmp_path / "out")
+    served.write_bytes(CONTENT)
+    with pytest.raises(UserError, match="no zip archive"):
+        models.fetch(entry(source), tmp_path / "out")
+    with zipfile.ZipFile(served, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("20230831/net/end2end.onnx", CONTENT)
+        archive.writestr("20230831/net/detail.json", "{}")
+    models.fetch(entry(source), tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -171,6 +310,11 @@ def test_a_member_that_is_missing_or_unpacks_without_end_is_refused(
         ({"sources": [{"wheel": "a==1"}]}, "without the member"),
         ({"sources": [{"wheel": "a==1", "member": "b", "python": 3.11}]}, "all of them text"),
         ({"sources": [{"wheel": "--target=/", "member": "b"}]}, "begins with a hyphen"),
+        ({"sources": [{"npm": "a@1.0.0"}]}, "an npm package without the member"),
+        ({"sources": [{"npm": "--pack-destination=/", "member": "b"}]}, "a name with one version"),
+        ({"sources": [{"npm": "@a/b@latest", "member": "b"}]}, "a name with one version"),
+        ({"sources": [{"npm": "https://a/b@1.tgz", "member": "b"}]}, "a name with one version"),
+        ({"sources": [{"npm": "../a@1.0.0", "member": "b"}]}, "a name with one version"),
         ({"sources": [{"url": "file:///etc/passwd"}]}, "neither with https"),
         ({"hash": "x"}, "unknown key hash"),
     ],
@@ -192,12 +336,14 @@ def test_a_list_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["models.yaml", "demo_files.yaml"])
-def test_the_lists_of_the_workflow_are_well_formed_and_need_pip_alone(root: Path, name: str) -> None:
+def test_the_lists_of_the_workflow_are_well_formed_and_the_defaults_need_pip_alone(root: Path, name: str) -> None:
     entries = models.load(root / "config" / name)
     assert len({found["file"] for found in entries.values()}) == len(entries)
-    for found in entries.values():
-        assert [next(iter(source)) for source in found["sources"]] == ["path", "wheel"]
-        assert re.fullmatch(r"[\w.-]+==[\d.]+", found["sources"][1]["wheel"])
+    chosen = {"blazepose_landmarks_heavy", "blazepose_landmarks_lite"}
+    for network, found in entries.items():
+        kind = "npm" if network in chosen else "url" if network.startswith("rtmpose") else "wheel"
+        assert [next(iter(source)) for source in found["sources"]] == ["path", kind]
+        assert re.fullmatch(r"[\w.-]+==[\d.]+|@[\w/-]+@[\d.]+|https://[\w./-]+\.zip", found["sources"][1][kind])
         assert found["sources"][0]["path"] == f"resources/offline/{Path(found['file']).name}"
 
 
@@ -206,5 +352,9 @@ def test_the_networks_of_the_workflow_are_the_known_ones(root: Path) -> None:
         "yunet",
         "blazepose_detector",
         "blazepose_landmarks",
+        "blazepose_landmarks_heavy",
+        "blazepose_landmarks_lite",
+        "rtmpose_detector",
+        "rtmpose_landmarks",
         "centerface",
     ]

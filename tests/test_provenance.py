@@ -1,5 +1,6 @@
 """Digests of files and of code."""
 
+import ast
 import hashlib
 import os
 import platform
@@ -88,9 +89,84 @@ def test_an_edit_outdates_exactly_the_scripts_that_use_the_module(
 ) -> None:
     before = digests(scripts)
     with (scripts / "deidpose" / edited).open("a") as file:
-        file.write("# edited\n")
+        file.write("edited = True\n")
     after = digests(scripts)
     assert {script for script in SCRIPTS if before[script] != after[script]} == outdated
+
+
+def test_an_edit_of_a_script_outdates_that_script_alone_and_a_date_none(scripts: Path) -> None:
+    before = digests(scripts)
+    os.utime(scripts / "mask_job.py")
+    os.utime(scripts / "deidpose/masks.py")
+    assert digests(scripts) == before
+    with (scripts / "mask_job.py").open("a") as file:
+        file.write("print()\n")
+    after = digests(scripts)
+    assert {script for script in SCRIPTS if before[script] != after[script]} == {"mask_job.py"}
+
+
+#: A module, written with care, and edits of it: what is replaced, by what, and whether a job can notice.
+MODULE = '''"""What the module is about. # 1"""
+
+# A comment.
+import math  # another
+
+
+class Shape(ValueError):
+    """It has a docstring alone."""
+
+
+def area(radius, text="# no comment"):
+    """Return it.
+
+    In square pixels. # 2
+    """
+    wanted = """first
+
+# third
+"""
+    r"""No docstring."""
+    return f"{math.pi * radius**2:#x} # {wanted}"
+'''
+EDITS = [
+    ("What the module is about. # 1", "Other words.", False),
+    ("In square pixels. # 2", "In square\n\n    pixels.", False),
+    ("It has a docstring alone.", "Others do too.", False),
+    ("# A comment.\n", "", False),
+    ("# A comment.", "# A 'comment with \"quotes", False),
+    ("  # another", "", False),
+    ("math  # another", "math  # ünlike", False),
+    ("\n\ndef area", "\n\n\n\ndef area", False),
+    ("# no comment", "# a comment", True),
+    ("first\n\n", "first\n", True),
+    ("# third", "# fourth", True),
+    ("No docstring", "No text", True),
+    (":#x} #", ":#x} ##", True),
+    ("radius**2", "radius", True),
+    ("    return", "    if wanted:\n        return", True),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "counts"), EDITS)
+def test_only_what_runs_counts(scripts: Path, old: str, new: str, counts: bool) -> None:
+    module = scripts / "deidpose/pixels.py"
+    module.write_text(MODULE, encoding="utf-8")
+    before = digests(scripts)
+    assert MODULE.count(old) == 1
+    module.write_text(MODULE.replace(old, new), encoding="utf-8")
+    assert (digests(scripts) != before) == counts
+
+
+@pytest.mark.parametrize("module", sorted(Path(deidpose.__file__).parent.rglob("*.py")), ids=lambda path: path.stem)
+def test_nothing_but_docstrings_is_left_out_of_a_module(module: Path) -> None:
+    def tree(source: bytes) -> str:
+        parsed = ast.parse(source)
+        for node in ast.walk(parsed):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+                node.body = node.body[1:] or [ast.Expr(ast.Constant(...))]
+        return ast.dump(parsed)
+
+    assert tree(provenance._what_runs(module)) == tree(module.read_bytes())
 
 
 def test_the_digest_does_not_depend_on_where_the_code_lies(scripts: Path, tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ def test_before_screening_the_bytes_stand_in_for_the_frames() -> None:
     assert resources.megabytes("screen", large, 1) < 4000
 
 
+def test_no_job_asks_for_less_than_three_pythons_take(root: Path) -> None:
+    """Two of Snakemake and the script's own: a job of 202 MB would be killed before its script began."""
+    for rule in rules_that_ask(root):
+        assert resources.megabytes(rule, {"n_videos": 0}, 1) >= 450
+
+
 def test_a_study_of_more_videos_needs_more() -> None:
     assert resources.minutes("study", {"n_videos": 400}, 1) > resources.minutes("study", {"n_videos": 4}, 1)
 
@@ -81,3 +87,10 @@ def test_the_screening_is_read_by_video_and_again_when_it_changes(tmp_path: Path
 def test_an_unknown_rule_is_an_error_and_no_guess() -> None:
     with pytest.raises(KeyError):
         resources.megabytes("nothing", VIDEO, 1)
+
+
+def test_what_settings_need_besides_is_asked_for() -> None:
+    job = {"width": "1000", "height": "1000", "n_frames": "600"}
+    assert resources.megabytes("estimate_pose", job, 1, 700.0) - resources.megabytes("estimate_pose", job, 1) == 700
+    more = resources.minutes("estimate_pose", job, 1, 1.3) - resources.minutes("estimate_pose", job, 1)
+    assert more == pytest.approx(4 * 600 * 1.3 / 60, abs=1)

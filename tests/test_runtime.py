@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import numpy as np
+import openvino
+import openvino.opset13
 import pytest
 
 from deidpose import runtime
@@ -39,3 +41,12 @@ def test_the_number_of_threads_does_not_change_the_numbers(models: dict[str, Pat
     )
     for first, second in zip(one, two, strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-3)
+
+
+def test_the_shape_of_the_input_is_that_of_the_file_with_minus_one_for_what_is_open(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    assert runtime.input_shape(models["blazepose_landmarks"]) == (1, 256, 256, 3)
+    given = openvino.opset13.parameter([-1, 3, 640, -1], np.float32)
+    openvino.save_model(openvino.Model([openvino.opset13.relu(given)], [given]), tmp_path / "open.xml")
+    assert runtime.input_shape(tmp_path / "open.xml") == (-1, 3, 640, -1)

@@ -72,11 +72,12 @@ def compare(
     method : str
         blur, block or pixelate.
     mask : mapping
-        ``mask`` of the configuration: shape, blur_strength, pixelate_cells, and feather where there is one.
+        ``mask`` of the configuration, of which at least what the method goes by: shape; blur_strength, and feather
+        where there is one; pixelate_cells.
     """
     masks = {int(str(frame)): rows[BOX].to_numpy(float) for frame, rows in faces.groupby("frame")}
     none = np.empty((0, 4))
-    grain = {"blur": mask["blur_strength"], "pixelate": 1 / mask["pixelate_cells"]}.get(method, 1.0)
+    grain = mask["blur_strength"] if method == "blur" else 1 / mask["pixelate_cells"] if method == "pixelate" else 1.0
     beyond = _BEYOND + 2 * mask.get("feather", 0.0)
     n_frames = n_unlike = n_cells = n_masked = 0
     cells = np.empty((0, 0, 2))

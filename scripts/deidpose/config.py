@@ -32,6 +32,9 @@ _Validator: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
     ),
 )
 
+#: Keys of ``mask`` that concern one method of masking alone.
+_MASKED_BY = {"feather": "blur", "blur_strength": "blur", "pixelate_cells": "pixelate"}
+
 _TYPES = {
     "string": "text",
     "integer": "a whole number",
@@ -96,6 +99,11 @@ def typed(config: Mapping[str, Any], schema_path: str | Path) -> dict[str, Any]:
     return {str(key): value for key, value in convert(config, read(schema_path)).items()}
 
 
+def mask_of(mask: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """Return of ``mask`` what one method of masking goes by, so that a change of the rest reruns nothing of it."""
+    return {key: value for key, value in mask.items() if _MASKED_BY.get(key, method) == method}
+
+
 def read(path: str | Path) -> dict[str, Any]:
     """Return the content of a YAML file that holds a mapping.
 
@@ -140,6 +148,8 @@ def expectation(definition: Mapping[str, Any]) -> str:
         words += ", not empty"
     if "minimum" in definition:
         words += f" from {definition['minimum']} to {definition['maximum']}"
+    if "multipleOf" in definition:
+        words += f", a multiple of {definition['multipleOf']}"
     if "exclusiveMinimum" in definition:
         words += f" above {definition['exclusiveMinimum']}, up to {definition['maximum']}"
     return words

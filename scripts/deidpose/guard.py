@@ -21,6 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from deidpose import progress
 from deidpose.errors import UserError
 
 #: Seconds for all that is done once: starting Python, opening the file, writing the result.
@@ -108,6 +109,7 @@ def _listen(child: "subprocess.Popen[bytes]", request: str, bounds: Bounds) -> d
         child.stdin.write(request.encode())
         child.stdin.close()
     waited, allowed = 0.0, _START_S
+    tell = progress.meter("packets")  # of all passes over the file; how many there will be is not known
     received: list[bytes] = []
     before = time.monotonic()
     with selectors.DefaultSelector() as selector:
@@ -136,6 +138,7 @@ def _listen(child: "subprocess.Popen[bytes]", request: str, bounds: Bounds) -> d
                         answer: dict[str, Any] = json.loads(line)
                         return answer
                     allowed = _START_S + bounds.seconds_per_step * int(line)
+                    tell(int(line))
     return None
 
 

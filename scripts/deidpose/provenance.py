@@ -6,6 +6,7 @@ Snakefile again.
 
 import ast
 import hashlib
+import math
 import platform
 from functools import cache
 from importlib import metadata
@@ -38,12 +39,12 @@ def file_sha256(path: str | Path) -> str:
 
 @cache
 def code_digest(script: Path) -> str:
-    """Return a digest of the library modules that a script imports, directly or through one another.
+    """Return a digest of a script and of the library modules that it imports, directly or through one another.
 
-    Snakemake runs a job again when its script has changed, but not when a module that the script imports has. With
-    this digest among a rule's ``params`` it does, for exactly the rules that use the module. The script itself is
-    not part of the digest. Imports inside functions count. Where a module is reached, so are the files under
-    ``templates`` that have its name.
+    By itself, Snakemake runs a job again when the date of its script has changed, and not when a module that the script
+    imports has. With this digest among a rule's ``params`` it goes by the content of both, for exactly the rules that
+    use the module. Comments, docstrings and blank lines do not count. Imports inside functions do. Where a module is
+    reached, so are the files under ``templates`` that have its name.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ def code_digest(script: Path) -> str:
     str
         64 hexadecimal digits.
     """
-    reached: set[Path] = set()
+    reached = {script.resolve()}
     waiting = set(_imports(script))
     while waiting:
         module = waiting.pop()
@@ -65,8 +66,9 @@ def code_digest(script: Path) -> str:
     reached |= {path for path in (_SCRIPTS / "deidpose" / "templates").glob("*") if path.name.split(".")[0] in names}
     digest = hashlib.sha256()
     for path in sorted(reached):
+        content = _what_runs(path) if path.suffix == ".py" else path.read_bytes()
         # One line a file, so that content moved from one file to another changes the digest.
-        digest.update(f"{path.relative_to(_SCRIPTS).as_posix()} {file_sha256(path)}\n".encode())
+        digest.update(f"{path.relative_to(_SCRIPTS).as_posix()} {hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
@@ -85,13 +87,63 @@ def versions() -> dict[str, str]:
 
 
 @cache
+def _parsed(path: Path) -> tuple[bytes, list[ast.AST]]:
+    """Return the source of a Python file and all nodes of its syntax tree."""
+    source = path.read_bytes()
+    return source, list(ast.walk(ast.parse(source)))
+
+
+@cache
+def _what_runs(path: Path) -> bytes:
+    """Return a Python file without its comments, docstrings and blank lines.
+
+    The rest stays as it is written, so that the answer is the same in every version of Python. What is in doubt, such
+    as a comment between the parts of one text, stays too.
+    """
+    source, nodes = _parsed(path)
+    lines = source.splitlines()
+    texts = [node for node in nodes if isinstance(node, ast.Constant | ast.JoinedStr) and _is_text(node)]
+    # Lines of texts, by their numbers from 0: blank ones among them stay.
+    within = {number for text in texts for number in range(text.lineno - 1, text.end_lineno or text.lineno)}
+    for node in nodes:
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            first = node.body[0]
+            if not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and _is_text(first.value)):
+                continue
+            start, end = first.lineno - 1, first.end_lineno or first.lineno
+            indent, rest = lines[start][: first.col_offset], lines[end - 1][first.end_col_offset :]
+            if not (indent + rest).strip():  # nothing else is in its lines
+                lines[start:end] = [b""] * (end - start)
+                within -= set(range(start, end))
+                if len(node.body) == 1:
+                    lines[start] = indent + b"..."
+    spans: dict[int, list[tuple[int, float]]] = {number: [] for number, line in enumerate(lines) if b"#" in line}
+    for text in texts:
+        start, end = text.lineno - 1, (text.end_lineno or text.lineno) - 1
+        for number in spans.keys() & range(start, end + 1):
+            right = text.end_col_offset if number == end and text.end_col_offset else math.inf
+            spans[number].append((text.col_offset if number == start else 0, right))
+    for number, inside in spans.items():
+        line = lines[number]
+        for column in (index for index, letter in enumerate(line) if letter == ord("#")):
+            if not any(left <= column < right for left, right in inside):
+                lines[number] = line[:column].rstrip()
+                break
+    return b"\n".join(line for number, line in enumerate(lines) if line.strip() or number in within)
+
+
+def _is_text(node: ast.Constant | ast.JoinedStr) -> bool:
+    return isinstance(node, ast.JoinedStr) or isinstance(node.value, str | bytes)
+
+
+@cache
 def _imports(path: Path) -> frozenset[Path]:
     """Return the files of the library that one Python file imports."""
     # The package that a relative import starts from; a script is in none.
     folder = path.resolve().parent
     package = folder.relative_to(_SCRIPTS).parts if folder.is_relative_to(_SCRIPTS) else ()
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in _parsed(path)[1]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -89,8 +89,8 @@ def publish(
     placed : mapping
         From `documents`.
     made_with : mapping
-        ``settings`` (without paths), ``corrections`` (from `corrections.released`), ``models`` and ``versions``, for
-        the manifest.
+        ``settings`` (without paths), ``corrections`` (from `corrections.released`), ``models``, ``poses`` and
+        ``versions``, for the manifest.
 
     Raises
     ------

@@ -66,3 +66,9 @@ def compile_network(
         return [request.get_output_tensor(index).data for index in results]
 
     return run
+
+
+def input_shape(path: str | Path) -> tuple[int, ...]:
+    """Return the shape of the one input of a model file, with -1 for every length that the file leaves open."""
+    (shape,) = (given.partial_shape for given in openvino.Core().read_model(str(path)).inputs)
+    return tuple(-1 if length.is_dynamic else length.get_length() for length in shape)

@@ -52,11 +52,7 @@ def screen(
     try:
         if "reason" not in facts:
             first = next(video.read_frames(scratch, timestamps))
-            facts["remark"] = (
-                ""
-                if len(pose.backend(pose_settings["backend"]).estimate([first], 1.0, models, pose_settings, threads))
-                else NO_PERSON
-            )
+            facts["remark"] = "" if len(pose.estimate([first], 1.0, models, pose_settings, threads)) else NO_PERSON
     finally:
         for ending in ("", ".partial", ".mp4", ".mp4.partial"):
             Path(f"{scratch}{ending}").unlink(missing_ok=True)

@@ -1,12 +1,17 @@
 """A whole study, run once: real networks on a real clip, beside files that no study should stop at."""
 
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from clips import write_video
+from small_study import SmallStudy
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -46,3 +51,43 @@ def results(dataset: Path, snakemake: Run, models: object, tmp_path_factory: pyt
     done = snakemake("--config", f"dataset={dataset}", f"results_dir={folder}")
     assert done.returncode == 0, done.stderr[-5000:]
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished(
+    root: Path, pictures: list[np.ndarray], models: object, tmp_path_factory: pytest.TempPathFactory
+) -> SmallStudy:
+    """Return a study of one video, ``a``, and of one that is none, run to its end. Copy it before you touch it."""
+    study = SmallStudy(root, tmp_path_factory.mktemp("small") / "study")
+    (study.folder / "data").mkdir(parents=True)
+    write_video(study.folder / "data/a.mp4", pictures[:8])
+    (study.folder / "data/none.mp4").write_text("This is no video.")
+    (study.folder / "videos.tsv").write_text("source\tvideo\na.mp4\ta\nnone.mp4\tnone\n")
+    for name in ("config", "resources"):
+        (study.folder / name).symlink_to(root / name)
+    code, said = study.run()
+    assert code == 0, said[-5000:]
+    return study
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Return a function (bytes, place=None) that makes a disk of so many bytes, in the given empty folder."""
+    if os.geteuid():
+        pytest.skip("a full disk takes root, who alone may mount one")
+    mounted = []
+
+    def make(size: int, place: Path | None = None) -> Path:
+        place = place or tmp_path / f"disk{len(mounted)}"
+        place.mkdir(exist_ok=True)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], capture_output=True, check=False
+        )
+        if done.returncode:
+            pytest.skip("a full disk takes a machine on which one may be mounted; this one does not let root")
+        mounted.append(place)
+        return place
+
+    yield make
+    for place in mounted:
+        subprocess.run(["umount", str(place)], check=True)

@@ -3,7 +3,6 @@
 A copy of the study of this session is used, so that nothing done to it reaches other tests.
 """
 
-import hashlib
 import json
 import os
 import random
@@ -25,6 +24,7 @@ import pytest
 import yaml
 
 from deidpose import tables
+from small_study import digests
 
 #: Runs the script of the rule as Snakemake does, with a fault built in.
 SCRIPT = """
@@ -109,11 +109,6 @@ class Study(NamedTuple):
         assert digests(self.results / "restricted/masked", "*.mp4").items() <= self.masked.items()
 
 
-def digests(folder: Path, pattern: str = "*") -> dict[str, str]:
-    files = [path for path in folder.rglob(pattern) if path.is_file()]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
 @pytest.fixture(scope="module")
 def study(root: Path, results: Path, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     copy = tmp_path_factory.mktemp("faults") / "results"
@@ -193,29 +188,6 @@ def test_a_file_that_may_not_grow_is_no_masked_video(study: Study, share: float)
     running = study.anonymize("block", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
     assert running.wait(60) not in (0, -signal.SIGXFSZ)
     assert not list(study.output("block").parent.glob(f"{study.output('block').name}*"))
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """Return a function that makes a disk of so many bytes."""
-    if os.geteuid():
-        pytest.skip("a full disk takes root, who alone may mount one")
-    mounted = []
-
-    def make(size: int) -> Path:
-        place = tmp_path / f"disk{len(mounted)}"
-        place.mkdir()
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], capture_output=True, check=False
-        )
-        if done.returncode:
-            pytest.skip("a full disk takes a machine on which one may be mounted; this one does not let root")
-        mounted.append(place)
-        return place
-
-    yield make
-    for place in mounted:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 def test_a_full_disk_leaves_nothing_behind(study: Study, small_disk: Callable[[int], Path]) -> None:

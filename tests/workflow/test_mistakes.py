@@ -18,6 +18,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         (["dataset={tmp}", "methods=[blurr]"], "methods"),
         (["dataset={tmp}", "encode={{crf: 99}}"], "encode.crf"),
         (["dataset={tmp}", "pose={{backend: alphapose}}"], "pose.backend"),
+        (["dataset={tmp}", "pose={{backend: openpose}}"], "nothing is here to run it"),
+        (["dataset={tmp}", "pose={{backend: openpose, openpose: {{weights: {tmp}/none}}}}"], "does not exist"),
         (["dataset={tmp}/one", "videos={tmp}/none.tsv"], "cannot be read"),
     ],
 )

@@ -1,19 +1,231 @@
-"""Pose estimation: one module per backend, all with the same function.
+"""Pose estimation: one module per backend behind one interface; README.md beside this file says how to add one.
 
-A backend module has ``estimate(frames, frame_rate, models, settings, threads, cuts) -> DataFrame`` which takes the
-upright frames of one video (`deidpose.video.Frame`) and returns the table ``keypoints``. `BACKENDS` names the
-modules; ``pose.backend`` in the configuration chooses.
+`BACKENDS` names the modules; ``pose.backend`` in the configuration chooses. `estimate` makes the table ``keypoints``
+with any of them.
 
-The Snakefile imports this package, so it imports a backend only when asked for it.
+The Snakefile imports this package, so it imports what is heavy only when asked for it.
 """
 
 import importlib
-from types import ModuleType
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-#: Backend -> the models of ``config/models.yaml`` that it needs.
-BACKENDS: dict[str, tuple[str, ...]] = {"blazepose": ("blazepose_detector", "blazepose_landmarks")}
+from deidpose.errors import UserError
+from deidpose.pose import openpose_ways
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from deidpose.pose.interface import Backend
+    from deidpose.video import Frame
 
 
-def backend(name: str) -> ModuleType:
+class Needs(NamedTuple):
+    """What has to be there before a backend can run, for the Snakefile, which imports no backend."""
+
+    #: Names in ``config/models.yaml``: fetched by their digests.
+    models: tuple[str, ...] = ()
+    #: Keys of ``pose.{backend}`` that hold paths of the user's own files and folders, empty where there is none. The
+    #: backend gets them among its models as ``{backend}_{key}``.
+    files: tuple[str, ...] = ()
+    #: Called with ``pose.{backend}``; raises `UserError` where something of what it needs is not there.
+    check: Callable[[Mapping[str, Any]], None] | None = None
+    #: Called with ``pose.{backend}``; returns megabytes, and seconds a frame, that it needs more than BlazePose does by
+    #: default.
+    cost: Callable[[Mapping[str, Any]], tuple[float, float]] = lambda _: (0.0, 0.0)
+
+
+def _cost_of_landmarks(settings: Mapping[str, Any]) -> tuple[float, float]:
+    """Return what the heavy landmark network costs: 53 MB, 25 to 30 ms a person (measured), for four people."""
+    return (80.0, 0.15) if settings["landmarks"] == "heavy" else (0.0, 0.0)
+
+
+def _cost_of_rtmpose(_: Mapping[str, Any]) -> tuple[float, float]:
+    """Return what RTMPose costs for four people: reckoned from the numbers of operations, not measured.
+
+    RTMPose-m has 1.93 thousand million of them and takes 11 ms with four threads (MMPose's table of models), so 44 ms a
+    person with one; YOLOX-m has nearly twenty times as many, every half second.
+    """
+    return 600.0, 0.3
+
+
+#: Backend, the name of a module of this package -> what it needs.
+BACKENDS: dict[str, Needs] = {
+    "blazepose": Needs(models=("blazepose_detector", "blazepose_landmarks"), cost=_cost_of_landmarks),
+    "openpose": Needs(files=openpose_ways.FILES, check=openpose_ways.check, cost=openpose_ways.cost),
+    "rtmpose": Needs(models=("rtmpose_detector", "rtmpose_landmarks"), cost=_cost_of_rtmpose),
+}
+
+
+def networks(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the networks that are needed.
+
+    Parameters
+    ----------
+    settings : mapping
+        ``pose`` of the configuration.
+
+    Returns
+    -------
+    dict
+        Name under which the backend takes the network, as in `BACKENDS` -> entry of ``config/models.yaml``, of which
+        the settings may have chosen another than the one of that name.
+    """
+    chosen = {name: name for name in BACKENDS[settings["backend"]].models}
+    size = settings["blazepose"]["landmarks"]
+    if settings["backend"] == "blazepose" and size != "full":
+        chosen["blazepose_landmarks"] = f"blazepose_landmarks_{size}"
+    return chosen
+
+
+def backend(name: str) -> "Backend":
     """Return the module of a backend, a key of `BACKENDS`."""
-    return importlib.import_module(f"deidpose.pose.{name}")
+    return cast("Backend", importlib.import_module(f"deidpose.pose.{name}"))
+
+
+def files(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the user's own files that the chosen backend reads: ``{backend}_{key}`` -> path.
+
+    Parameters
+    ----------
+    settings : mapping
+        ``pose`` of the configuration.
+
+    Raises
+    ------
+    UserError
+        A file is named that is not there, or the backend has nothing to run with.
+    """
+    name = settings["backend"]
+    needs = BACKENDS[name]
+    own = settings.get(name, {})
+    found = {key: os.path.expanduser(own[key]) for key in needs.files if own[key]}
+    for key, path in found.items():
+        if not os.path.exists(path):
+            raise UserError(f"The setting pose.{name}.{key} names {path}, which does not exist.")
+    if needs.check:
+        needs.check({**own, **found})
+    return {f"{name}_{key}": os.path.abspath(path) for key, path in found.items()}
+
+
+def told(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``pose`` of the configuration without paths: what a reader of the release may know."""
+    without = dict(settings)
+    for name, needs in BACKENDS.items():
+        if needs.files and name in without:
+            without[name] = {key: value for key, value in without[name].items() if key not in needs.files}
+    return without
+
+
+def cost(settings: Mapping[str, Any]) -> tuple[float, float]:
+    """Return megabytes, and seconds a frame, that the chosen backend needs more than BlazePose, on one thread."""
+    return BACKENDS[settings["backend"]].cost(settings.get(settings["backend"], {}))
+
+
+def estimate(
+    frames: "Iterable[Frame]",
+    frame_rate: float,
+    models: Mapping[str, str | Path],
+    settings: Mapping[str, Any],
+    threads: int = 1,
+    cuts: Collection[int] = (),
+) -> "pd.DataFrame":
+    """Estimate the keypoints of everyone in a video with the backend of the settings.
+
+    Parameters
+    ----------
+    frames : iterable of Frame
+        In order.
+    frame_rate : float
+        Mean frames per second.
+    models : mapping
+        Paths of the backend's networks and of the user's `files`.
+    settings : mapping
+        ``pose`` of the configuration.
+    threads : int
+        Threads of one inference.
+    cuts : collection of int
+        First frames of new shots: nobody is followed into one.
+
+    Returns
+    -------
+    DataFrame
+        The table ``keypoints``, sorted by frame, person and keypoint. A keypoint with a confidence below
+        min_confidence, or outside the picture, has no position.
+
+    Raises
+    ------
+    UserError
+        As the backend does.
+    """
+    following = importlib.import_module("deidpose.pose.following")
+    table: pd.DataFrame = following.estimate(
+        backend(settings["backend"]), frames, frame_rate, models, settings, threads, cuts
+    )
+    return table
+
+
+def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what poses are estimated with, for the log and the manifest; parameters as `estimate`.
+
+    Returns
+    -------
+    dict
+        ``backend``, ``tracks``, ``licence``, and what the backend's own ``origin`` tells.
+    """
+    chosen = backend(settings["backend"])
+    told_of = {"backend": settings["backend"], "tracks": chosen.TRACKS, "licence": chosen.LICENCE}
+    return {**told_of, **chosen.origin(models, settings)}
+
+
+def one_origin(origins: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the different origins of a study's keypoints, from `origin`, which may differ in versions only.
+
+    Raises
+    ------
+    UserError
+        Some were estimated with other networks, or in another way, than others: what lies between the original and a
+        copy could then be either.
+    """
+    different: list[dict[str, Any]] = []
+    for one in origins:
+        if dict(one) not in different:
+            different.append(dict(one))
+    made_with = {str({key: value for key, value in one.items() if key != "version"}) for one in different}
+    if len(made_with) > 1:
+        raise UserError(
+            "The keypoints of this study were not all estimated with the same networks in the same way, so that they "
+            "cannot be compared: choose one with pose.backend (and pose.openpose.way), remove the folder keypoints "
+            "under restricted, and run the workflow again."
+        )
+    return sorted(different, key=lambda one: str(one["version"]))
+
+
+def own_networks(origins: Iterable[Mapping[str, Any]], known: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return what a reader should know of networks that are not in ``config/models.yaml``, from their origins.
+
+    Parameters
+    ----------
+    origins : iterable of mapping
+        From `one_origin`.
+    known : collection of str
+        Names of networks of which all is known.
+
+    Returns
+    -------
+    dict
+        name -> ``purpose``, ``licence``, ``sha256`` (empty where the file is not known) and ``citation``.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for one in origins:
+        for name, sha256 in (one["models"] or {one["backend"]: ""}).items():
+            if name not in known:
+                found[name] = {
+                    "purpose": f"finds people and their keypoints, run by {one['version']} ({one['way']})",
+                    "licence": one["licence"],
+                    "sha256": sha256,
+                    "citation": one["citation"],
+                }
+    return found

@@ -3,23 +3,29 @@
 The networks and the arithmetic around them are MediaPipe's (Bazarevsky et al. 2020, arXiv 2006.10204, and the
 public graph configurations). MediaPipe follows one person forward in time; here everybody is followed, forward
 and backward: the video is read in short chunks, known people are followed through a chunk, its last frame is
-searched for new ones, and those are followed back to where they came into view. Who is who is told at the end, from
-all that was seen (`identities`).
+searched for new ones, and those are followed back to where they came into view. Who is who is told afterwards, from
+all that was seen (`following`, `identities`).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import pandas as pd
 
-from deidpose import runtime, skeleton
+from deidpose import pose, runtime, skeleton
 from deidpose.faces import non_maximum_suppression
-from deidpose.pose import identities
+from deidpose.pose import identities, interface
+from deidpose.provenance import file_sha256
 from deidpose.video import Frame, chunks, to_bgr
+
+#: Every sight has the number of the person whom it was followed from.
+TRACKS = True
+LICENCE = "Apache-2.0"
+MIDPOINTS = skeleton.MIDPOINTS
 
 _DETECTOR_SIDE = 224
 _LANDMARK_SIDE = 256
@@ -34,16 +40,12 @@ _SAME_PERSON = 0.06
 #: ... or when their hips, and the sizes of their regions, nearly coincide: the second is the first, misread.
 _SAME_HIPS = 0.08
 _SAME_SIZE = 0.6
-#: A person seen in fewer frames than this is a flicker of the network.
-_FEWEST_FRAMES = 3
 #: A person whom the network loses (behind an occluder, bent double) is looked for in the same place for this long.
 _PATIENCE_S = 0.5
 #: ... unless they were seen in so few frames that the network may have been wrong.
 _FEWEST_FOR_PATIENCE = 5
 #: A person who is lost keeps their identity for this long, if found again near where they were lost.
 _REMEMBERED_S = 1.0
-#: Shoulders and hips.
-_TRUNK = [11, 12, 23, 24]
 #: BlazePose landmarks with left and right exchanged: the network may take a back for a front.
 _MIRRORED = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(i + 1 if i % 2 else i - 1 for i in range(11, 33)))
 #: At most this many frames are held in memory at once.
@@ -71,7 +73,6 @@ class Sight(NamedTuple):
 class _Person:
     sights: dict[int, Sight]
     last: int  # the latest frame among them; looking for it would cost more with every frame
-    number: int = -1  # given when the whole video is known
 
 
 class _Networks(NamedTuple):
@@ -80,36 +81,24 @@ class _Networks(NamedTuple):
     min_presence: float
 
 
-def estimate(
+def people(
     frames: Iterable[Frame],
     frame_rate: float,
     models: Mapping[str, str | Path],
     settings: Mapping[str, Any],
     threads: int = 1,
     cuts: Collection[int] = (),
-) -> pd.DataFrame:
-    """Estimate the keypoints of everyone in a video: BODY_25 and the knuckles of the index fingers.
+) -> Iterator[interface.Sight]:
+    """Yield everyone in a video, BODY_25 and the knuckles of the index fingers, as `interface.Backend` has it.
 
     Parameters
     ----------
-    frames : iterable of Frame
-        In order.
-    frame_rate : float
-        Mean frames per second.
+    frames, frame_rate, threads, cuts
+        As `deidpose.pose.estimate` has them.
     models : mapping
         Paths of ``blazepose_detector`` and ``blazepose_landmarks``.
     settings : mapping
-        ``pose`` of the configuration: max_people, search_interval_s, min_presence, min_confidence, precision.
-    threads : int
-        Threads of one inference.
-    cuts : collection of int
-        First frames of new shots: nobody is followed into one.
-
-    Returns
-    -------
-    DataFrame
-        The table ``keypoints``, sorted by frame, person and keypoint. A keypoint with a confidence below
-        min_confidence, or outside the picture, has no position.
+        ``pose`` of the configuration: max_people, search_interval_s, min_presence, precision.
     """
     networks = _Networks(
         runtime.compile_network(models["blazepose_detector"], None, threads, settings["precision"]),
@@ -120,15 +109,11 @@ def estimate(
     length = max(1, min(_LONGEST_CHUNK, round(settings["search_interval_s"] * frame_rate)))
     people: list[_Person] = []  # of this shot
     shots = [people]
-    times: dict[int, float] = {}
-    size = (0, 0)
     n_remembered = max(1, round(_REMEMBERED_S * frame_rate))
     n_patient = max(1, round(_PATIENCE_S * frame_rate))
     for chunk in chunks(frames, length, cuts):
         pictures = [to_bgr(frame) for frame in chunk]
         indices = [frame.index for frame in chunk]
-        size = pictures[0].shape[:2]
-        times |= {frame.index: frame.time_s for frame in chunk}
         if indices[0] == 0 or indices[0] in cuts:
             people = []
             shots.append(people)
@@ -136,36 +121,18 @@ def estimate(
         for position, picture in enumerate(pictures):
             _follow(picture, indices[position], people, networks, n_patient)
         _search(pictures, indices, people, networks, settings["max_people"], n_remembered)
-    fewest = min(_FEWEST_FRAMES, len(times))
-    everyone: list[_Person] = []
-    for followed in shots:
-        everyone += _identify([person for person in followed if len(person.sights) >= fewest], frame_rate, size)
-    for number, person in enumerate(everyone):
-        person.number = number
-    return _table(everyone, times, size, settings["min_confidence"])
+    for track, person in enumerate(person for shot in shots for person in shot):
+        for index, sight in person.sights.items():
+            keypoints = skeleton.from_blazepose(sight.landmarks)
+            yield interface.Sight(index, keypoints, sight.colours, track, _next_region(sight).side)
 
 
-def _identify(followed: list[_Person], frame_rate: float, size: tuple[int, int]) -> list[_Person]:
-    """Return the people of one shot with the same sights, each with those that are theirs."""
-    seen = [(track, index, sight) for track, person in enumerate(followed) for index, sight in person.sights.items()]
-    if not seen:
-        return []
-    body = np.array([sight.landmarks[_TRUNK, :2].mean(axis=0) for _, _, sight in seen])
-    identity = identities.identify(
-        identities.Sights(
-            np.array([track for track, _, _ in seen]),
-            np.array([index for _, index, _ in seen]),
-            body,
-            np.array([_next_region(sight).side for _, _, sight in seen]),
-            np.array([sight.colours for _, _, sight in seen]),
-        ),
-        frame_rate,
-        (size[1], size[0]),
-    )
-    people = [_Person({}, -1) for _ in range(int(identity.max()) + 1)]
-    for number, (_, index, sight) in zip(identity.tolist(), seen, strict=True):
-        people[number].sights[index] = sight
-    return people
+def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the version of the runtime and the digests of the networks."""
+    return {
+        "version": f"OpenVINO {version('openvino')}",
+        "models": {entry: file_sha256(models[name]) for name, entry in pose.networks(settings).items()},
+    }
 
 
 # ------------------------------------------------------------------------------------------------ following people
@@ -390,35 +357,3 @@ def _anchors() -> np.ndarray:
 
 
 _ANCHORS = _anchors()
-
-
-# ------------------------------------------------------------------------------------------------------------ table
-
-
-def _table(
-    people: list[_Person], times: dict[int, float], size: tuple[int, int], min_confidence: float
-) -> pd.DataFrame:
-    rows = sorted((index, person.number) for person in people for index in person.sights)
-    count, names = len(rows), len(skeleton.KEYPOINTS)
-    body = np.empty((count, names, 3))
-    by_number = {person.number: person for person in people}
-    for row, (index, number) in enumerate(rows):
-        body[row] = skeleton.from_blazepose(by_number[number].sights[index].landmarks)
-    x, y, confidence = body[..., 0], body[..., 1], body[..., 2]
-    inside = (x >= 0) & (x <= size[1]) & (y >= 0) & (y <= size[0])
-    unseen = ~(inside & (confidence >= min_confidence))
-    for middle, left, right in skeleton.MIDPOINTS:
-        ends = unseen[:, [skeleton.INDEX[left], skeleton.INDEX[right]]]
-        unseen[:, skeleton.INDEX[middle]] |= ends.any(axis=1)
-    x[unseen], y[unseen] = np.nan, np.nan
-    return pd.DataFrame(
-        {
-            "frame": np.repeat([index for index, _ in rows], names).astype(int),
-            "time_s": np.repeat([times[index] for index, _ in rows], names).astype(float),
-            "person": np.repeat([number for _, number in rows], names).astype(int),
-            "keypoint": list(skeleton.KEYPOINTS) * count,
-            "x_px": x.ravel(),
-            "y_px": y.ravel(),
-            "confidence": confidence.ravel(),
-        }
-    )

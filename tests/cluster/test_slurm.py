@@ -1,0 +1,250 @@
+"""The whole workflow on a real Slurm cluster, with the profile that comes with it.
+
+Not among the tests of `make test`; `make test-cluster` runs them, and skips them where there can be no cluster.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import small_cluster
+import yaml
+
+from clips import write_video
+from deidpose import resources as predictions
+
+Running = subprocess.Popen[str]
+Start = Callable[..., Running]
+Arguments = Callable[..., list[str]]
+
+#: The profile; and what a test need not wait for that a cluster with work for hours may.
+ON_SLURM = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "6")
+
+pytestmark = pytest.mark.timeout(2400)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the folder of a running cluster."""
+    if reason := small_cluster.missing():
+        pytest.skip(reason)
+    pytest.importorskip("snakemake_executor_plugin_slurm", reason="make setup-slurm installs the plugin.")
+    folder = tmp_path_factory.mktemp("cluster")
+    small_cluster.start(folder)
+    yield folder
+    small_cluster.stop(folder)
+
+
+@pytest.fixture(scope="module")
+def dataset(pictures: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with two videos of real people, 20 frames each, and a file that is no video."""
+    folder = tmp_path_factory.mktemp("dataset")
+    write_video(folder / "first.mp4", pictures[:20])
+    write_video(folder / "second.mp4", pictures[10:])
+    (folder / "third.mp4").touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(
+    root: Path, dataset: Path, models: object, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., list[str]]:
+    """Return a function (results, *arguments) -> arguments of Snakemake, for each results with records of their own.
+
+    All have the same secret, and with it the same ids, and one method, which takes half the time of three.
+    """
+    secret = tmp_path_factory.mktemp("secret") / "secret.key"
+
+    def study(results: Path, *arguments: str) -> list[str]:
+        for name in ("config", "resources"):
+            if not (results.parent / name).exists():
+                (results.parent / name).symlink_to(root / name)
+        places = ["--directory", str(results.parent), "--snakefile", str(root / "Snakefile")]
+        settings = [f"dataset={dataset}", f"results_dir={results}", f"secret_file={secret}", "methods=[blur]"]
+        return [*places, *arguments, "--config", *settings]
+
+    return study
+
+
+@pytest.fixture(scope="module")
+def start(root: Path, study: Arguments) -> Start:
+    """Return a function (results, *arguments) that starts Snakemake."""
+
+    def start(results: Path, *arguments: str) -> Running:
+        with (results.parent / "said.txt").open("w") as file:
+            return subprocess.Popen(
+                [sys.executable, "-m", "snakemake", *study(results, *arguments)],
+                cwd=root,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                # What a shell starts in the background, and what this starts in turn, would never see an interrupt.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+
+    return start
+
+
+def said(results: Path) -> str:
+    return (results.parent / "said.txt").read_text(encoding="utf-8", errors="replace")
+
+
+def jobs(results: Path) -> list[dict[str, str]]:
+    return small_cluster.jobs(re.findall(r"SLURM run ID: (\S+)", said(results))[-1])
+
+
+def released(results: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((results / "release/manifest.json").read_text(encoding="utf-8"))
+    return manifest
+
+
+@pytest.fixture(scope="module")
+def local(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the results of a run without the cluster."""
+    results = tmp_path_factory.mktemp("local") / "results"
+    assert start(results, "--cores", "2").wait(900) == 0, said(results)[-5000:]
+    return results
+
+
+@pytest.fixture(scope="module")
+def results(cluster: Path, start: Start, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the results of a run on the cluster."""
+    results = tmp_path_factory.mktemp("slurm") / "results"
+    assert start(results, *ON_SLURM).wait(1500) == 0, said(results)[-5000:]
+    return results
+
+
+def test_the_release_is_the_same_as_from_one_machine(results: Path, local: Path) -> None:
+    manifest = released(results)
+    assert manifest["files"] == released(local)["files"]
+    assert len(manifest["files"]) > 20
+    for place, digest in manifest["files"].items():
+        assert hashlib.sha256((results / "release" / place).read_bytes()).hexdigest() == digest, place
+
+
+def test_a_study_is_few_jobs_of_known_size(results: Path) -> None:
+    """One job screens all three files, one does all for each good video, and each step of the study is one."""
+    done = jobs(results)
+    assert {job["state"] for job in done} == {"COMPLETED"}
+    assert {job["cpus"] for job in done} == {"1"}
+    groups = [job for job in done if "_video_" in job["comment"]]
+    assert len(groups) == 2
+    assert {job["node"] for job in groups} == set(small_cluster.NODES)
+    assert len(done) == 1 + 1 + 2 + 4  # screen, screening, the videos; study, report, publish, review_page
+
+
+def test_a_video_asks_for_the_memory_of_its_largest_step_and_the_time_of_all(results: Path, root: Path) -> None:
+    groups = yaml.safe_load((root / "profiles/slurm/config.yaml").read_text("utf-8"))["groups"]
+    times = dict.fromkeys((rule for rule, group in groups.items() if group == "video"), 1)
+    times |= {"estimate_pose": 3, "search_faces": 2}  # the original, the masked copy, and for the first the control
+    screened = predictions.read_screening(str(results / "restricted/screening.tsv")).values()
+    expected = sorted(
+        (
+            max(predictions.megabytes(rule, facts, 1) for rule in times),
+            sum(predictions.minutes(rule, facts, 1) * count for rule, count in times.items()),
+        )
+        for facts in screened
+        if facts["status"] == "accepted"
+    )
+    asked = []
+    for job in jobs(results):
+        if "_video_" in job["comment"]:
+            hours, minutes, _ = f"0:{job['limit']}".split(":")[-3:]
+            asked.append((int(job["memory"].removesuffix("M")), 60 * int(hours) + int(minutes)))
+    assert sorted(asked) == expected
+
+
+def test_networks_are_fetched_where_snakemake_runs_and_not_by_a_job(results: Path) -> None:
+    assert not [job for job in jobs(results) if "fetch" in job["comment"]]
+
+
+def test_what_slurm_shows_of_a_job_to_everybody_names_no_source(results: Path, dataset: Path) -> None:
+    shown = json.dumps(jobs(results))
+    assert not [path.name for path in dataset.iterdir() if path.stem in shown]
+    assert str(dataset) not in shown
+
+
+def test_nothing_is_left_to_do(results: Path, start: Start) -> None:
+    assert start(results, *ON_SLURM).wait(300) == 0
+    assert "Nothing to be done" in said(results)
+    assert not small_cluster.queue()
+
+
+def test_a_job_that_fails_ends_the_run_with_its_reason_and_the_other_video_is_done(
+    results: Path, start: Start, tmp_path: Path
+) -> None:
+    copy = tmp_path / "results"
+    shutil.copytree(results, copy)
+    before = (copy / "release/manifest.json").read_bytes()
+    screening = pd.read_csv(copy / "restricted/screening.tsv", sep="\t")
+    broken, whole = screening.loc[screening["status"] == "accepted", "video"]
+    (copy / f"restricted/sanitized/{broken}.mkv").write_bytes(b"This is no video.")
+    (copy / f"restricted/cuts/{broken}.parquet").unlink()
+    shutil.rmtree(copy / f"restricted/interchange/{whole}")
+    running = start(copy, *ON_SLURM, "--retries", "0", "--rerun-triggers", "mtime")
+    assert running.wait(600) == 1
+    words = said(copy)
+    assert "find_cuts" in words
+    assert f"{broken}.log" in words
+    assert "ERROR " in (copy / f"logs/find_cuts/{broken}.log").read_text(encoding="utf-8")
+    assert (copy / f"restricted/interchange/{whole}").is_dir()
+    assert (copy / "release/manifest.json").read_bytes() == before
+
+
+def test_an_interrupt_cancels_the_jobs_and_the_next_run_goes_on(
+    cluster: Path, local: Path, start: Start, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    running = start(results, *ON_SLURM)
+    began = time.monotonic()
+    while not (results / "restricted/screening.tsv").exists() or "RUNNING" not in small_cluster.queue():
+        assert running.poll() is None, said(results)[-3000:]
+        assert time.monotonic() - began < 600
+        time.sleep(0.2)
+    running.send_signal(signal.SIGINT)
+    cancelled = time.monotonic()
+    while small_cluster.queue() and time.monotonic() - cancelled < 60:
+        time.sleep(0.2)
+    assert not small_cluster.queue()
+    # It ends when it would have looked at its jobs the next time.
+    assert running.wait(300) != 0
+    assert "CANCELLED" in {job["state"] for job in jobs(results)}
+    assert not (results / "release").exists()
+    assert start(results, "--cores", "2").wait(900) == 0, said(results)[-5000:]
+    assert released(results)["files"] == released(local)["files"]
+
+
+def test_chunks_of_a_study_leave_nothing_but_the_study_to_do(
+    cluster: Path, local: Path, start: Start, study: Arguments, root: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    assert start(results, "--cores", "2", "--until", "screening").wait(600) == 0, said(results)[-3000:]
+    command = ["sbatch", "--wait", "--array=1-2", "--cpus-per-task=2", "--mem=4G", f"--output={tmp_path}/chunk-%a.txt"]
+    command += ["profiles/slurm/chunk.sh", str(results), *study(results)]
+    environment = {**os.environ, "SNAKEMAKE": str(Path(sys.executable).with_name("snakemake"))}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    logs = "".join(path.read_text(errors="replace")[-3000:] for path in tmp_path.glob("chunk-*.txt"))
+    assert done.returncode == 0, logs
+    assert start(results, "--cores", "2").wait(600) == 0, said(results)[-3000:]
+    made = set(re.findall(r"^(?:local)?rule (\w+):", said(results), re.MULTILINE))
+    assert made - {"all"} == {"study", "report", "review_page", "publish"}
+    assert released(results)["files"] == released(local)["files"]
+
+
+def test_nothing_is_left_of_a_cluster_that_has_been_stopped(tmp_path: Path, cluster: Path) -> None:
+    """The last test: it stops the cluster."""
+    small_cluster.stop(cluster)
+    assert not small_cluster.CONFIGURATION.is_symlink()
+    assert not list((cluster / "run").glob("*.pid"))
+    assert small_cluster.missing() == ""

@@ -1,0 +1,440 @@
+"""OpenPose in its three ways, each with a stand-in: a network whose maps are drawn, a program, a module for Python."""
+
+import json
+import os
+import stat
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from bodies import STANDING
+from deidpose import pose, tables
+from deidpose.errors import UserError
+from deidpose.pose import body_25_network, openpose_ways
+from deidpose.pose.interface import Backend
+from deidpose.skeleton import INDEX
+from deidpose.video import Frame
+from test_body_25_network import parameters, write_network
+from test_part_fields import drawn
+
+WIDTH, HEIGHT, RATE = 640, 352, 30.0
+Settings = dict[str, Any]
+
+
+def skeleton(person: int, frame: int) -> dict[str, tuple[float, float]]:
+    """Return the keypoints of two people, who walk towards each other, cross, and walk on."""
+    x, y = (150.0 + 8 * frame, 190.0) if person == 0 else (470.0 - 8 * frame, 200.0)
+    return {name: (x + right, y + down) for name, (right, down) in STANDING.items()}
+
+
+def film(n_frames: int) -> list[Frame]:
+    """Return frames in which each person is a block of their own colour, and the grey of the corner is the frame's."""
+    frames = []
+    for index in range(n_frames):
+        luma = np.full((HEIGHT, WIDTH), 90, np.uint8)
+        chroma_b, chroma_r = (np.full((HEIGHT // 2, WIDTH // 2), 128, np.uint8) for _ in "br")
+        for person in (0, 1):
+            x, y = (round(value) for value in skeleton(person, index)["MidHip"])
+            luma[y - 90 : y + 110, x - 40 : x + 40] = 60 + 100 * person
+            half = slice((y - 90) // 2, (y + 110) // 2), slice((x - 40) // 2, (x + 40) // 2)
+            chroma_b[half], chroma_r[half] = (90, 180) if person else (180, 90)
+        luma[:8, :8] = 16 + 3 * index
+        frames.append(Frame(index, index / RATE, (luma, chroma_b, chroma_r), False))
+    return frames
+
+
+def number(picture: NDArray[Any]) -> int:
+    """Return the frame of a picture, shape (height, width, 3), 0..255, from its corner."""
+    return round(float(picture[2:5, 2:5].mean()) * 219 / 255 / 3)
+
+
+def written(frame: int) -> NDArray[np.float32]:
+    """Return what OpenPose gives for a frame: in any order, 0, 0, 0 where nothing was found."""
+    people = np.zeros((2, 25, 3), np.float32)
+    for person in (0, 1):
+        for name, place in skeleton(person, frame).items():
+            people[person, INDEX[name]] = (*place, 0.9)
+    return people[:: (-1) ** frame]
+
+
+def numbers(keypoints: pd.DataFrame, tolerance: float = 2.0) -> dict[int, set[int]]:
+    """Return under which numbers each of the two people is in the table, told by where their hips are."""
+    found: dict[int, set[int]] = {0: set(), 1: set()}
+    for row in keypoints[keypoints["keypoint"] == "MidHip"].dropna().itertuples():
+        for person in (0, 1):
+            place = np.array(skeleton(person, int(row.frame))["MidHip"])
+            if np.hypot(*(place - (row.x_px, row.y_px))) < tolerance:
+                found[person].add(int(row.person))
+    return found
+
+
+@pytest.fixture
+def settings(config: Settings) -> Settings:
+    return {**config["pose"], "backend": "openpose", "openpose": {**config["pose"]["openpose"], "net_height": HEIGHT}}
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_openpose_is_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever this machine has, a test sees only what it puts there."""
+    monkeypatch.setenv("PATH", str(tmp_path / "programs"))
+    monkeypatch.delitem(sys.modules, "pyopenpose", raising=False)
+
+
+def test_every_backend_has_what_the_interface_asks_for() -> None:
+    for name in pose.BACKENDS:
+        assert isinstance(pose.backend(name), Backend), name
+
+
+# ------------------------------------------------------------------------------------------------- by OpenCV's network
+
+
+class Drawn:
+    """A network that draws the maps of the frame whose grey is in the corner of its input."""
+
+    def setInput(self, blob: NDArray[np.float32]) -> None:  # noqa: N802
+        self.picture = (blob[0].transpose(1, 2, 0) + 0.5) * 256
+
+    def forward(self) -> NDArray[np.float32]:
+        height, width = self.picture.shape[:2]
+        bodies = [
+            {name: (x - 0.5, y - 0.5) for name, (x, y) in skeleton(person, number(self.picture)).items()}
+            for person in (0, 1)
+        ]
+        return drawn(*bodies, height=height // 8, width=width // 8)[None]
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Path]:
+    """Return the files of a network that draws its maps."""
+
+    def load(prototxt: Path, weights: Path, height: int, scales: list[float]) -> body_25_network.Network:
+        return body_25_network.Network(Drawn(), height, tuple(scales))
+
+    monkeypatch.setattr(body_25_network, "load", load)
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"")
+    return {"openpose_prototxt": tmp_path / "a", "openpose_weights": tmp_path / "b"}
+
+
+def test_two_people_who_cross_keep_their_numbers(settings: Settings, network: dict[str, Path]) -> None:
+    found = pose.estimate(film(41), RATE, network, settings)
+    tables.check(found, "keypoints")
+    who = numbers(found[found["frame"] != 20])  # there one body hides the other, and joints may go to either
+    assert [len(one) for one in who.values()] == [1, 1]
+    assert who[0] != who[1]
+    for one in who.values():
+        seen = found[found["person"] == min(one)]["frame"].unique()
+        assert {*range(15), *range(26, 41)} <= set(seen)
+
+
+def test_every_joint_is_where_it_is_and_what_was_not_found_is_not(settings: Settings, network: dict[str, Path]) -> None:
+    found = pose.estimate(film(4), RATE, network, settings)
+    assert found["person"].nunique() == 2
+    for row in found.itertuples():
+        places = [skeleton(person, int(row.frame)).get(str(row.keypoint)) for person in (0, 1)]
+        if places[0] is None:
+            assert np.isnan(row.x_px)
+        else:
+            assert min(np.hypot(row.x_px - x, row.y_px - y) for x, y in filter(None, places)) < 1.5
+
+
+def test_nobody_is_followed_over_a_cut(settings: Settings, network: dict[str, Path]) -> None:
+    found = pose.estimate(film(10), RATE, network, settings, 1, {5})
+    first, second = (set(found.loc[found["frame"] // 5 == half, "person"]) for half in (0, 1))
+    assert len(first) == len(second) == 2
+    assert not first & second
+
+
+def test_no_more_people_than_allowed_are_taken(settings: Settings, network: dict[str, Path]) -> None:
+    found = pose.estimate(film(3), RATE, network, {**settings, "max_people": 1})
+    assert found.groupby("frame")["person"].nunique().max() == 1
+
+
+def test_a_real_network_of_caffe_runs_to_the_end_and_finds_nobody(settings: Settings, tmp_path: Path) -> None:
+    kernel, bias = parameters()
+    prototxt, weights = write_network(tmp_path, 0 * kernel, 0 * bias)
+    files = {"openpose_prototxt": prototxt, "openpose_weights": weights}
+    found = pose.estimate(film(2), RATE, files, settings)
+    tables.check(found, "keypoints")
+    assert found.empty
+    origin = pose.origin(files, settings)
+    assert origin["way"] == "network"
+    assert origin["tracks"] is False
+    assert "non-commercial" in origin["licence"]
+    told = pose.own_networks([origin], {"yunet"})
+    assert set(told) == set(origin["models"])
+    assert all("non-commercial" in one["licence"] and "Cao" in one["citation"] for one in told.values())
+    assert set(origin["models"]) == {"pose_deploy.prototxt", "pose_iter_584000.caffemodel"}
+    assert str(tmp_path) not in str(origin)
+
+
+# ---------------------------------------------------------------------------------------------- by OpenPose's program
+
+#: Writes what OpenPose writes: for every picture of a folder a file with the people who are in it.
+PROGRAM = """#!{python}
+import json, pathlib, sys
+sys.path[:0] = {paths}
+import cv2
+import test_openpose
+assert len(sys.argv) % 2
+flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+pathlib.Path({note!r}).write_text(json.dumps(flags))
+pictures = sorted(pathlib.Path(flags["--image_dir"]).iterdir())
+{before}
+for picture in pictures:
+    frame = test_openpose.number(cv2.imread(str(picture)))
+    people = [
+        {{"person_id": [-1], "pose_keypoints_2d": [float(x) for x in one.ravel()], "face_keypoints_2d": []}}
+        for one in test_openpose.written(frame)
+    ]
+    name = picture.name.rsplit(".", 1)[0] + "_keypoints.json"
+    (pathlib.Path(flags["--write_json"]) / name).write_text(json.dumps({{"version": 1.3, "people": people}}))
+"""
+
+
+def put_program(folder: Path, before: str = "") -> Path:
+    (folder / "programs").mkdir(exist_ok=True)
+    path = folder / "programs/openpose"
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "scripts")]
+    path.write_text(
+        PROGRAM.format(python=sys.executable, paths=paths, note=str(folder / "flags.json"), before=before),
+        encoding="utf-8",
+    )
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def test_openposes_program_is_run_on_all_frames_in_order(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_program(tmp_path)
+    monkeypatch.setattr("deidpose.pose.openpose._FRAMES_AT_ONCE", 25)  # the last run has fewer
+    found = pose.estimate(film(41), RATE, {}, settings)
+    tables.check(found, "keypoints")
+    who = numbers(found, 0.01)
+    assert [len(one) for one in who.values()] == [1, 1]
+    assert who[0] != who[1]
+    assert len(found) == 41 * 2 * 27
+    flags = json.loads((tmp_path / "flags.json").read_text(encoding="utf-8"))
+    given = {name: flags[f"--{name}"] for name in ("display", "render_pose", "net_resolution", "number_people_max")}
+    assert given == {"display": "0", "render_pose": "0", "net_resolution": "-1x352", "number_people_max": "20"}
+    assert not Path(flags["--image_dir"]).exists()
+
+
+def test_where_openposes_models_are_is_said_to_its_program(settings: Settings, tmp_path: Path) -> None:
+    program = put_program(tmp_path)
+    weights = tmp_path / "models/pose/body_25/pose_iter_584000.caffemodel"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    files = {"openpose_binary": program, "openpose_model_folder": tmp_path / "models"}
+    pose.estimate(film(1), RATE, files, settings)
+    assert f'"--model_folder": "{tmp_path}/models/"' in (tmp_path / "flags.json").read_text()
+    origin = pose.origin(files, settings)
+    assert origin["way"] == "binary"
+    assert set(origin["models"]) == {"openpose", "pose_iter_584000.caffemodel"}
+    assert str(tmp_path) not in str(origin)
+
+
+@pytest.mark.parametrize(
+    ("before", "sentence"),
+    [
+        ("pictures = pictures[:-1]", "of 5 frames, but the video has 6"),
+        ("pictures = pictures[:2] + pictures[3:]", "no file for frame 2,"),
+        ("pictures = []", "write_json"),
+        ("sys.exit('Prototxt file not found: models/pose')", "ended with the code 1"),
+    ],
+)
+def test_a_program_that_does_something_else_is_an_error_and_no_shift(
+    settings: Settings, tmp_path: Path, before: str, sentence: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    put_program(tmp_path, before)
+    with pytest.raises(UserError, match=sentence) as refused:
+        pose.estimate(film(6), RATE, {}, settings)
+    assert str(tmp_path) not in str(refused.value)
+    assert ("not found" in caplog.text) == ("sys.exit" in before)
+
+
+def test_a_program_that_gives_another_skeleton_is_an_error(settings: Settings, tmp_path: Path) -> None:
+    put_program(
+        tmp_path, "written = test_openpose.written\ntest_openpose.written = lambda frame: written(frame)[:, :18]"
+    )
+    with pytest.raises(UserError, match="18 points"):
+        pose.estimate(film(1), RATE, {}, settings)
+
+
+# ---------------------------------------------------------------------------------------------- by OpenPose's module
+
+
+class Datum:
+    """What of ``pyopenpose.Datum`` is used."""
+
+    cvInputData: NDArray[np.uint8]  # noqa: N815
+    poseKeypoints: NDArray[np.float32] | None  # noqa: N815
+
+
+class WrapperPython:
+    """``pyopenpose.WrapperPython`` by its documented surface; it insists on being used in the right order."""
+
+    state = "new"
+    given: dict[str, str]
+    nobody: Any = None
+
+    def configure(self, flags: dict[str, str]) -> None:
+        assert self.state == "new"
+        assert all(isinstance(value, str) for value in flags.values())
+        WrapperPython.given, self.state = flags, "configured"
+
+    def start(self) -> None:
+        assert self.state == "configured"
+        self.state = "started"
+
+    def stop(self) -> None:
+        assert self.state == "started"
+        WrapperPython.state = "stopped"
+
+    def emplaceAndPop(self, data: "VectorDatum") -> None:  # noqa: N802
+        assert self.state == "started"
+        (datum,) = data.data
+        assert datum.cvInputData.dtype == np.uint8
+        assert datum.cvInputData.flags["C_CONTIGUOUS"]
+        frame = number(datum.cvInputData)
+        datum.poseKeypoints = self.nobody if frame % 10 == 9 else written(frame)
+
+
+class VectorDatum:
+    """``pyopenpose.VectorDatum``, a vector of C++ that takes a list and nothing else."""
+
+    def __init__(self, data: list[Datum]) -> None:
+        assert isinstance(data, list)
+        self.data = data
+
+
+@pytest.fixture
+def pyopenpose(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("pyopenpose")
+    module.__spec__ = __spec__
+    module.__dict__.update(Datum=Datum, WrapperPython=WrapperPython, VectorDatum=VectorDatum, __version__="dev")
+    monkeypatch.setitem(sys.modules, "pyopenpose", module)
+    monkeypatch.setattr(WrapperPython, "state", "new")
+
+
+@pytest.mark.usefixtures("pyopenpose")
+@pytest.mark.parametrize("nobody", [None, np.zeros(0, np.float32)], ids=["none", "of no size"])
+def test_openposes_module_is_asked_for_every_frame(
+    settings: Settings, tmp_path: Path, nobody: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WrapperPython, "nobody", nobody)
+    (tmp_path / "models").mkdir()
+    found = pose.estimate(film(41), RATE, {"openpose_model_folder": tmp_path / "models"}, settings)
+    tables.check(found, "keypoints")
+    assert set(found["frame"]) == {frame for frame in range(41) if frame % 10 != 9}
+    who = numbers(found, 0.01)
+    assert [len(one) for one in who.values()] == [1, 1]
+    assert who[0] != who[1]
+    assert WrapperPython.given["net_resolution"] == "-1x352"
+    assert WrapperPython.given["render_pose"] == "0"
+    assert WrapperPython.given["model_folder"] == f"{tmp_path}/models/"
+    assert WrapperPython.state == "stopped"
+    origin = pose.origin({}, settings)
+    assert origin["version"] == "pyopenpose dev"
+    assert pose.own_networks([origin], {})["openpose"]["sha256"] == ""
+
+
+# ------------------------------------------------------------------------------------------------------ which way to go
+
+
+def test_nothing_to_run_openpose_with_is_told_in_a_sentence(settings: Settings) -> None:
+    with pytest.raises(
+        UserError, match=r"nothing is here to run it: it needs the Python module pyopenpose, or"
+    ) as told:
+        pose.files(settings)
+    assert str(told.value).count(". ") == 0
+    settings["openpose"]["way"] = "network"
+    with pytest.raises(UserError, match=r"it needs the files pose_deploy\.prototxt and"):
+        pose.files(settings)
+
+
+def test_a_file_that_is_not_there_is_named(settings: Settings, tmp_path: Path) -> None:
+    settings["openpose"]["weights"] = str(tmp_path / "none.caffemodel")
+    with pytest.raises(UserError, match=r"pose\.openpose\.weights names .*none\.caffemodel, which does not exist"):
+        pose.files(settings)
+
+
+def test_scales_that_come_down_to_nothing_are_an_error(settings: Settings, tmp_path: Path) -> None:
+    put_program(tmp_path)
+    settings["openpose"] |= {"scale_number": 5, "scale_gap": 0.25}
+    with pytest.raises(UserError, match="scale_gap"):
+        pose.files(settings)
+
+
+def test_the_first_way_for_which_everything_is_here_is_gone(
+    settings: Settings, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"")
+    own = settings["openpose"] | {"prototxt": str(tmp_path / "a"), "weights": str(tmp_path / "b")}
+    assert openpose_ways.choose(own) == "network"
+    put_program(tmp_path)
+    assert openpose_ways.choose(own) == "binary"
+    request.getfixturevalue("pyopenpose")
+    assert openpose_ways.choose(own) == "pyopenpose"
+    assert openpose_ways.choose({**own, "way": "network"}) == "network"
+
+
+def test_a_module_that_does_not_import_is_none(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyopenpose.py").write_text("raise ImportError('libcudart.so: no such file')", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert pose.files(settings) == {}  # another machine may import it
+    with pytest.raises(UserError, match="nothing is here"):
+        openpose_ways.choose(settings["openpose"])
+    put_program(tmp_path)
+    assert openpose_ways.choose(settings["openpose"]) == "binary"
+
+
+def test_the_users_files_are_inputs_of_jobs_and_no_part_of_what_is_told(settings: Settings, tmp_path: Path) -> None:
+    program = put_program(tmp_path)
+    settings["openpose"]["binary"] = os.path.relpath(program)
+    assert pose.files(settings) == {"openpose_binary": str(program)}
+    told = pose.told(settings)
+    assert "binary" not in told["openpose"]
+    assert told["openpose"]["net_height"] == HEIGHT
+    assert pose.files({**settings, "backend": "blazepose"}) == {}
+
+
+def test_a_study_of_several_networks_or_ways_is_an_error_and_one_of_several_versions_is_not() -> None:
+    one = {"backend": "openpose", "way": "network", "version": "OpenCV 4.13", "models": {"a": "1"}}
+    assert pose.one_origin([one, {**one, "version": "OpenCV 4.14"}, one]) == [one, {**one, "version": "OpenCV 4.14"}]
+    for other in ({"way": "binary"}, {"models": {"a": "2"}}, {"backend": "blazepose"}):
+        with pytest.raises(UserError, match=r"pose\.backend"):
+            pose.one_origin([one, {**one, **other}])
+
+
+def test_of_the_networks_of_blazepose_nothing_is_told_twice(config: Settings, models: dict[str, Path]) -> None:
+    origin = pose.origin(models, config["pose"])
+    assert origin["tracks"] is True
+    assert set(origin["models"]) == set(pose.BACKENDS["blazepose"].models)
+    assert pose.own_networks([origin], models) == {}
+
+
+def test_weights_of_another_network_are_refused_before_a_frame_is_read(settings: Settings, tmp_path: Path) -> None:
+    kernel, bias = parameters(57)
+    prototxt, weights = write_network(tmp_path, kernel, bias)
+    with pytest.raises(UserError, match="body_25"):
+        pose.estimate(film(1), RATE, {"openpose_prototxt": prototxt, "openpose_weights": weights}, settings)
+
+
+def test_a_larger_input_and_more_scales_cost_more(settings: Settings) -> None:
+    settings["openpose"]["net_height"] = 368
+    usual = pose.cost(settings)
+    assert usual == (1000, pytest.approx(1.3))
+    settings["openpose"] |= {"net_height": 736, "scale_number": 2}
+    assert pose.cost(settings)[1] == pytest.approx(1.3 * 4 * (1 + 0.75**2))
+    assert pose.cost({**settings, "backend": "blazepose"}) == (0, 0)

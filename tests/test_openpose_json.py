@@ -1,0 +1,83 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deidpose.errors import UserError
+from deidpose.pose import openpose_json
+
+PERSON = [float(value) for value in range(75)]
+
+
+def write(folder: Path, frame: int, *people: list[float], stem: str = "walk", text: str = "") -> None:
+    folder.mkdir(exist_ok=True)
+    content: dict[str, Any] = {
+        "version": 1.3,
+        "people": [{"person_id": [-1], "pose_keypoints_2d": one, "face_keypoints_2d": []} for one in people],
+    }
+    (folder / f"{stem}_{frame:012d}_keypoints.json").write_text(text or json.dumps(content))
+
+
+def test_each_frame_is_read_with_everybody_in_it(tmp_path: Path) -> None:
+    write(tmp_path / "a", 0, PERSON, PERSON[::-1])
+    write(tmp_path / "a", 1)
+    write(tmp_path / "a", 2, PERSON)
+    (tmp_path / "a/notes.txt").write_text("something else")
+    found = list(openpose_json.read_folder(tmp_path / "a", 3))
+    assert [len(bodies) for bodies in found] == [2, 0, 1]
+    assert found[0][1, 0].tolist() == [74, 73, 72]
+    assert found[2].shape == (1, 25, 3)
+
+
+def test_a_frame_without_its_file_is_an_error_and_no_shift(tmp_path: Path) -> None:
+    for frame in (0, 1, 3, 999_999_999_999):
+        write(tmp_path / "a", frame, PERSON)
+    with pytest.raises(UserError, match="no file for frame 2,"):
+        openpose_json.frames(tmp_path / "a", 4)
+
+
+@pytest.mark.parametrize("n_frames", [2, 4])
+def test_decoders_that_count_other_frames_are_an_error(tmp_path: Path, n_frames: int) -> None:
+    for frame in range(3):
+        write(tmp_path / "a", frame, PERSON)
+    with pytest.raises(UserError, match=f"of 3 frames, but the video has {n_frames}"):
+        openpose_json.frames(tmp_path / "a", n_frames)
+
+
+def test_results_of_two_videos_in_one_folder_are_an_error(tmp_path: Path) -> None:
+    write(tmp_path / "a", 0, PERSON)
+    write(tmp_path / "a", 1, PERSON, stem="run")
+    with pytest.raises(UserError, match="several videos"):
+        openpose_json.frames(tmp_path / "a", 2)
+
+
+def test_a_folder_of_something_else_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "keypoints.csv").write_text("x,y")
+    with pytest.raises(UserError, match="--write_json"):
+        openpose_json.frames(tmp_path, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "{}", '{"people": 3}', '{"people": [{}]}', '{"people": [{"pose_keypoints_2d": [1, 2]}]}',
+        '{"people": [{"pose_keypoints_2d": ["1", "2", "3"]}]}', '{"people": [{"pose_keypoints_2d": [1, NaN, 1]}]}',
+        '{"people": [{"pose_keypoints_2d": [1, 1e400, 1]}]}', '{"people": [{"pose_keypoints_2d": []}]}',
+        '{"people": [{"pose_keypoints_2d": [1, 2, 3]}, {"pose_keypoints_2d": [1, 2, 3, 4, 5, 6]}]}',
+        '{"people": [{"pose_keypoints_2d": [true, 2, 3]}]}', "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_a_file_that_openpose_would_not_write_is_refused_with_its_frame_and_without_its_name(
+    tmp_path: Path, text: str
+) -> None:
+    write(tmp_path / "a", 7, stem="Erika Mustermann", text=text or " ")
+    with pytest.raises(UserError, match="of frame 7") as refused:
+        openpose_json.read_file(next((tmp_path / "a").iterdir()))
+    assert "Mustermann" not in str(refused.value)
+
+
+def test_numbers_are_read_exactly(tmp_path: Path) -> None:
+    write(tmp_path / "a", 0, [582.349, 507.866, 0.845918])
+    assert np.array_equal(openpose_json.read_file(next((tmp_path / "a").iterdir())), [[[582.349, 507.866, 0.845918]]])
