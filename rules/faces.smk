@@ -21,6 +21,7 @@ rule detect_faces:
         runtime=minutes("detect_faces"),
     params:
         score_threshold=config["faces"]["score_threshold"],
+        search_interval_s=config["faces"]["search_interval_s"],
         thorough_interval_s=config["faces"]["thorough_interval_s"],
         precision=config["pose"]["precision"],
         networks=networks.digests(NETWORKS, ["yunet"]),

@@ -10,11 +10,13 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     timestamps = tables.read(snakemake.input.timestamps, "timestamps")
+    frame_rate = video.frame_rate(timestamps)
     detections = faces.detect(
         progress.followed(video.read_frames(snakemake.input.video, timestamps, snakemake.threads), len(timestamps)),
         snakemake.input.yunet,
         snakemake.params.score_threshold,
-        max(1, round(snakemake.params.thorough_interval_s * video.frame_rate(timestamps))),
+        max(1, round(snakemake.params.thorough_interval_s * frame_rate)),
+        max(1, round(snakemake.params.search_interval_s * frame_rate)),
         snakemake.threads,
         snakemake.params.precision,
         frozenset(tables.read(snakemake.input.cuts, "cuts")["frame"]),

@@ -302,3 +302,9 @@ def test_the_other_landmark_networks_see_the_same_people(
         torso = (positions(keypoints, "Neck", person) - positions(keypoints, "MidHip", person)).loc[:9]
         away = both.loc[both["person"] == person, "away"].median()
         assert 0 < away < 0.12 * np.hypot(torso["x_px"], torso["y_px"]).median()
+
+
+def test_the_number_of_threads_does_not_change_the_keypoints(
+    frames: list[video.Frame], keypoints: pd.DataFrame, models: dict[str, Path], config: dict[str, Any]
+) -> None:
+    pd.testing.assert_frame_equal(pose.estimate(frames, 30.0, models, config["pose"], 3), keypoints, check_exact=True)

@@ -147,7 +147,9 @@ def test_a_network_is_compiled_when_its_shape_first_comes(
     shapes: list[Any] = []
     compile_network = runtime.compile_network
     monkeypatch.setattr(
-        runtime, "compile_network", lambda model, shape, threads: shapes.append(shape) or compile_network(model, shape)
+        runtime,
+        "compile_network",
+        lambda model, shape, *args, **more: shapes.append(shape) or compile_network(model, shape, *args, **more),
     )
     detector = centerface.CenterFace(models["centerface"])
     assert shapes == []
@@ -173,3 +175,10 @@ def test_the_frames_are_read_at_most_twice_and_a_second_time_only_as_far_as_need
 
 def test_a_video_without_frames_has_no_faces(look: Search) -> None:
     assert look([]).empty
+
+
+def test_the_number_of_threads_does_not_change_what_is_found(
+    frames: list[Frame], found: pd.DataFrame, models: dict[str, Path], config: dict[str, Any]
+) -> None:
+    again = centerface.search(lambda: frames, models["centerface"], config["audit"], 3)
+    pd.testing.assert_frame_equal(again, found, check_exact=True)

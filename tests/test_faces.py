@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from deidpose import faces, tables
-from deidpose.video import Frame, to_bgr
+from deidpose.video import Frame, Picture, to_bgr
 
 finite = st.floats(-500, 500).map(lambda value: round(value, 2))
 length = st.floats(1, 300).map(lambda value: round(value, 2))
@@ -139,6 +140,42 @@ def test_a_face_is_not_followed_over_a_cut_forward_or_back(
     assert table["frame"].tolist() == list(expected)
 
 
+@pytest.mark.parametrize("search_every", [2, 7, 30])
+def test_between_searches_of_the_whole_picture_a_face_is_found_where_it_was_and_will_be(
+    search_every: int, frames: list[Frame], detections: pd.DataFrame, models: dict[str, Path]
+) -> None:
+    table = faces.detect(frames, models["yunet"], 0.3, 15, search_every)
+    for left, fewest in ((True, 15), (False, 30)):
+        assert table.loc[(table["y_px"] < 100) == left, "frame"].nunique() >= fewest
+    both = table[table["y_px"] > 200].merge(detections[detections["y_px"] > 200], on="frame")
+    assert (both["x_px_x"] - both["x_px_y"]).abs().max() < 6
+
+
+@given(st.integers(0, 40), st.integers(1, 12), st.integers(1, 12), st.sets(st.integers(1, 39), max_size=4))
+def test_searches_are_planned_evenly_and_at_both_ends_of_every_shot(
+    n_frames: int, thorough_every: int, search_every: int, cuts: set[int]
+) -> None:
+    pictures = [Frame(index, index / 30, (np.zeros((2, 2), np.uint8),) * 3, False) for index in range(n_frames)]
+    plan = list(faces._plan(pictures, thorough_every, search_every, cuts))
+    assert [planned.frame.index for planned in plan] == list(range(n_frames))
+    searched = [planned.frame.index for planned in plan if planned.is_searched]
+    assert all(after - before <= search_every for before, after in itertools.pairwise(searched))
+    starts = {0, *(cut for cut in cuts if cut < n_frames)} if n_frames else set()
+    assert {planned.frame.index for planned in plan if planned.begins} == starts
+    ends = {start - 1 for start in starts if start} | ({n_frames - 1} if n_frames else set())
+    assert starts | ends <= set(searched)
+    thorough = [planned.frame.index for planned in plan if planned.n_thorough]
+    assert set(thorough) <= set(searched)
+    for start, end in itertools.pairwise([*sorted(starts), n_frames]):
+        here = [index for index in thorough if start <= index < end]
+        assert len(here) == -(-(end - start) // thorough_every)
+
+
+def test_the_number_of_threads_does_not_change_what_is_found(frames: list[Frame], models: dict[str, Path]) -> None:
+    one, three = (faces.detect(frames, models["yunet"], 0.3, 10, 3, threads) for threads in (1, 3))
+    pd.testing.assert_frame_equal(one, three, check_exact=True)
+
+
 def test_a_face_that_has_gone_is_given_up(walker: list[np.ndarray], models: dict[str, Path]) -> None:
     grey = np.full_like(walker[0], 110)
     given_pictures = shrunk([*walker[:6], *[grey] * 6], 128)
@@ -200,7 +237,9 @@ def test_a_large_picture_is_enlarged_part_by_part_and_faces_are_found_in_place_a
         picture[y : y + 96, x : x + 96] = small[:, :, ::-1]
     networks = faces._compile(models["yunet"], 800, 1000, 1, "f32")
     assert networks.enlarged is None
-    found = faces._enlarged(picture, networks, 0.3)
+    searches = faces._enlarged(Picture(as_frames([picture[:, :, ::-1]])[0]), networks, 0.3)
+    assert len(searches) == 4
+    found = faces._best(np.concatenate([search() for search in searches]))
     for x, y in corners:
         there = face[:4] + np.array([x, y, 0, 0])
         assert faces.intersection_over_union(there[None], found[:, :4]).max() > 0.6

@@ -4,7 +4,9 @@ Every frame is searched at one base size. At an interval a frame is searched tho
 quarters of a circle. Where that finds what the base size missed, the frames around it are searched in the same way.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +16,8 @@ import pandas as pd
 
 from deidpose import runtime, tables
 from deidpose.faces import covered_share, intersection_over_union, non_maximum_suppression
-from deidpose.video import Frame, to_bgr
+from deidpose.parallel import work_ahead
+from deidpose.video import Frame, Picture, to_bgr
 
 #: Of each detection the output has a cell for four by four pixels (Xu et al. 2019, arXiv 1911.03599).
 _STRIDE = 4
@@ -29,6 +32,8 @@ SURE_SCORE = 0.8
 #: and of so many sides of the box: within half an interval people move by less.
 _LEAST_WINDOW_PX = 256
 _WINDOW_OVER_FACE = 5.0
+#: Frames that are held for each thread while others are searched thoroughly.
+_AHEAD = 8
 #: A second find confirms a first one that is not farther away than so many sides of its box.
 _NEAR = 2.0
 
@@ -67,6 +72,7 @@ class CenterFace:
     def __init__(self, model: str | Path, threads: int = 1) -> None:
         self.model, self.threads = model, threads
         self.networks: dict[tuple[int, int], runtime.Network] = {}
+        self._compiling = threading.Lock()
 
     def detect(self, picture: np.ndarray, threshold: float, scale: float = 1.0, quarter_turns: int = 0) -> np.ndarray:
         """Find the faces of a picture.
@@ -93,9 +99,10 @@ class CenterFace:
         shape = (_up(turned.shape[0]), _up(turned.shape[1]))
         padded = np.zeros((*shape, 3), np.uint8)
         padded[: turned.shape[0], : turned.shape[1]] = turned
-        if shape not in self.networks:
-            self.networks[shape] = runtime.compile_network(self.model, (1, 3, *shape), self.threads)
-        found = _decode(self.networks[shape](cv2.dnn.blobFromImage(padded, swapRB=True)), threshold)
+        with self._compiling:
+            if shape not in self.networks:
+                self.networks[shape] = runtime.compile_network(self.model, (1, 3, *shape), self.threads, pictures=True)
+        found = _decode(self.networks[shape](cv2.cvtColor(padded, cv2.COLOR_BGR2RGB)[None]), threshold)
         found[:, :4] = turn_back(found[:, :4], size, quarter_turns) / scale
         return found
 
@@ -149,16 +156,20 @@ def search(
     threshold = settings["score_threshold"]
     faces: dict[int, np.ndarray] = {}
     finds: dict[int, list[_Find]] = {}
-    interval = None
-    for frame in read():
-        picture = to_bgr(frame)
-        scale = min(1.0, settings["max_side_px"] / max(picture.shape))
-        known = faces[frame.index] = detector.detect(picture, threshold, scale)
-        before, interval = interval, _interval(frame, settings["thorough_interval_s"])
-        if interval != before:
+
+    def searches(planned: tuple[Frame, bool]) -> list[Callable[[], np.ndarray]]:
+        frame, is_thorough = planned
+        picture = Picture(frame)
+        scale = min(1.0, settings["max_side_px"] / max(frame.planes[0].shape))
+        looks = [Look(1.0, 0), *(_THOROUGH if is_thorough else ())]
+        return [partial(_searched, detector, picture, threshold, scale, look) for look in looks]
+
+    plan = _first_of_intervals(read(), settings["thorough_interval_s"])
+    for (frame, is_thorough), (known, *results) in work_ahead(plan, searches, threads, _AHEAD * threads):
+        faces[frame.index] = known
+        if is_thorough:
             finds[frame.index] = []
-            for look in _THOROUGH:
-                seen = detector.detect(picture, threshold, scale * look.scale, look.quarter_turns)
+            for look, seen in zip(_THOROUGH, results, strict=True):
                 new = seen[_unknown(seen, known)]
                 known = np.concatenate([known, new])
                 finds[frame.index] += [_Find(look, face) for face in new]
@@ -187,6 +198,18 @@ def search(
         for face in found[non_maximum_suppression(found[:, :4], found[:, 4], _SAME_FACE_IOU)]
     ]
     return tables.check(pd.DataFrame(rows, columns=list(tables.TABLES["detections"])), "detections")
+
+
+def _searched(detector: CenterFace, picture: Picture, threshold: float, base: float, look: Look) -> np.ndarray:
+    return detector.detect(picture.bgr, threshold, base * look.scale, look.quarter_turns)
+
+
+def _first_of_intervals(frames: Iterable[Frame], interval_s: float) -> Iterator[tuple[Frame, bool]]:
+    """Yield every frame, and whether it is the first of its interval."""
+    interval = None
+    for frame in frames:
+        before, interval = interval, _interval(frame, interval_s)
+        yield frame, interval != before
 
 
 def _interval(frame: Frame, interval_s: float) -> int:

@@ -4,8 +4,11 @@ A box is x, y, width, height in pixels of the upright picture, (x, y) its upper 
 shape (n, 4).
 """
 
-from collections.abc import Collection, Iterable, Sequence
+import math
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from deidpose import runtime, tables
-from deidpose.video import Frame, chunks, to_bgr
+from deidpose.parallel import work_ahead
+from deidpose.video import Frame, Picture, chunks, crop, to_bgr
 
 #: Strides of the three levels of YuNet (Wu et al. 2023, Machine Intelligence Research 20:656-665).
 _STRIDES = (8, 16, 32)
@@ -36,9 +40,7 @@ _PART = 5 / 9
 #: size: there the network finds nine in ten of the faces of the corpus, large or small (docs/corpus.md).
 _WINDOW_OVER_FACE = 5.0
 _WINDOW_PX = 256
-#: The detector was this sure of a face that is looked for when it is lost ...
-_LEAD_SCORE = 0.6
-#: ... and it is given up when it is not found in so many frames in a row.
+#: A face that is looked for is given up when it is not found in so many frames in a row.
 _MOST_MISSES = 3
 #: From one sight to the next, its size changes by less than this: a natural logarithm.
 _LARGEST_GROWTH = 0.6
@@ -47,6 +49,9 @@ _LARGEST_GROWTH = 0.6
 _FEWEST_SIGHTS = 5
 #: At most this many frames are held in memory at once, twice.
 _LONGEST_CHUNK = 30
+#: Pixels around a place that its cubic interpolation reads.
+_CUBIC_REACH_PX = 4
+_NOTHING = np.empty((0, 5))
 #: A face is as wide as it is high when it is seen from the side, ear to nose; its box may not be.
 _ROUND = 0.8
 
@@ -81,11 +86,11 @@ class YuNet:
         self.levels: list[tuple[float, tuple[int, int], runtime.Network]] = []
         while not self.levels or min(height, width) * scale >= _TRAINED_SIDE_PX:
             rows, columns = (-(-round(side * scale) // 32) * 32 for side in (height, width))
-            network = runtime.compile_network(model, (1, 3, rows, columns), threads, precision)
+            network = runtime.compile_network(model, (1, 3, rows, columns), threads, precision, pictures=True)
             self.levels.append((scale, (rows, columns), network))
             scale /= 2
 
-    def detect(self, picture: np.ndarray, threshold: float, n_levels: int | None = None) -> np.ndarray:
+    def detect(self, picture: np.ndarray, threshold: float, levels: slice = slice(None)) -> np.ndarray:
         """Find the faces of a picture.
 
         Parameters
@@ -93,8 +98,8 @@ class YuNet:
         picture : array, shape (height, width, 3), uint8, blue-green-red
         threshold : float
             Lowest score, 0..1, that counts.
-        n_levels : int, optional
-            Search so many levels of the pyramid only, the largest first.
+        levels : slice
+            The levels of the pyramid to search, the largest first.
 
         Returns
         -------
@@ -103,16 +108,20 @@ class YuNet:
         """
         found = []
         height, width = self.size
-        for level, (scale, (rows, columns), network) in enumerate(self.levels[:n_levels]):
-            padded = np.zeros((rows, columns, 3), np.uint8)
-            if scale == 1.0:
-                padded[:height, :width] = picture
-            else:
-                target = (round(width * scale), round(height * scale))
+        for number, (scale, (rows, columns), network) in enumerate(self.levels[levels]):
+            target = (round(width * scale), round(height * scale))
+            if scale != 1.0:
                 how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-                padded[: target[1], : target[0]] = cv2.resize(picture, target, interpolation=how)
-            faces = _decode_yunet(network(cv2.dnn.blobFromImage(padded)), rows, columns, threshold)
-            if level:
+                resized = cv2.resize(picture, target, interpolation=how)
+            else:
+                resized = picture
+            if target == (columns, rows):
+                padded = np.ascontiguousarray(resized)
+            else:
+                padded = np.zeros((rows, columns, 3), np.uint8)
+                padded[: target[1], : target[0]] = resized
+            faces = _decode_yunet(network(padded[None]), rows, columns, threshold)
+            if number:
                 faces = faces[faces[:, 2:4].max(axis=1) >= _SMALLEST_WHEN_REDUCED_PX]
             faces[:, :4] /= scale
             found.append(faces)
@@ -136,27 +145,30 @@ def detect(
     model: str | Path,
     threshold: float,
     thorough_every: int,
+    search_every: int = 1,
     threads: int = 1,
     precision: str = "f32",
     cuts: Collection[int] = (),
 ) -> pd.DataFrame:
     """Find the faces in every frame of a video.
 
-    Every frame is searched upright. One frame in ``thorough_every`` is also searched enlarged, for faces of a dozen
-    pixels, and turned by 90, 180 or 270 degrees in their turn, for people who lie on a couch. A face that was seen
-    is looked for in the frames after, and before, where the search of the whole picture misses it: there, enlarged
-    and turned as the face is.
+    One frame in ``search_every`` is searched upright, as a whole. One in ``thorough_every`` is also searched enlarged,
+    for faces of a dozen pixels, and turned by 90, 180 or 270 degrees in their turn, for people who lie on a couch. A
+    face that was seen is looked for in the frames after, and before, in which no search of the whole picture has found
+    it: where it was, enlarged and turned as the face is.
 
     Parameters
     ----------
     frames : iterable of Frame
         All of one size.
-    model, threads, precision
+    model, precision
         See `YuNet`.
     threshold : float
         Lowest score, 0..1, that counts.
-    thorough_every : int
-        Frames between thorough searches.
+    thorough_every, search_every : int
+        Frames between thorough searches, and between searches at all.
+    threads : int
+        Searches of the whole picture that run at the same time. The result does not depend on it.
     cuts : collection of int
         First frames of new shots: no face is looked for beyond one.
 
@@ -167,31 +179,32 @@ def detect(
     """
     found: dict[int, list[np.ndarray]] = {}
     leads: list[_Lead] = []
-    earlier: list[tuple[int, np.ndarray]] = []
-    networks: _Networks | None = None
-    turns = 0
-    for chunk in chunks(frames, max(1, min(thorough_every, _LONGEST_CHUNK)), cuts):
-        if chunk[0].index in cuts:
-            leads, earlier = [], []
-        here: list[tuple[int, np.ndarray]] = []
-        for frame in chunk:
-            picture = to_bgr(frame)
-            height, width = picture.shape[:2]
-            networks = networks or _compile(model, height, width, threads, precision)
-            seen = networks.upright.detect(picture, threshold)
-            found[frame.index] = list(seen)
-            _continue(leads, frame.index, picture, found, networks, threshold)
-            leads = [lead for lead in leads if lead.n_misses <= _MOST_MISSES]
-            newcomers = [_Lead(face, 0, []) for face in seen if face[4] >= _LEAD_SCORE]
-            if frame is chunk[len(chunk) // 2]:
-                turns += 1
-                newcomers += _thorough(picture, seen, networks, threshold, turns)
-            for lead in newcomers:
-                if _is_new(lead.face, [other.face for other in leads]):
-                    _look_back(lead, frame.index, [*earlier, *here], found, networks, threshold)
-                    leads.append(lead)
-            here.append((frame.index, picture))
-        earlier = here
+    thorough_every = max(1, min(thorough_every, _LONGEST_CHUNK))
+    past: deque[Frame] = deque(maxlen=2 * thorough_every)
+    networks: list[_Networks] = []  # of the size of the first frame
+
+    def searches(planned: _Planned) -> list[Callable[[], np.ndarray]]:
+        if not networks:
+            height, width = planned.frame.planes[0].shape
+            networks.append(_compile(model, height, width, threads, precision))
+        return _searches(planned, networks[0], threshold)
+
+    plan = _plan(frames, thorough_every, search_every, cuts)
+    for planned, results in work_ahead(plan, searches, threads, thorough_every):
+        frame, seen = planned.frame, results[0] if results else _NOTHING
+        if planned.begins:
+            leads = []
+            past.clear()
+        found[frame.index] = list(seen)
+        _continue(leads, frame, found, networks[0].window, threshold)
+        leads = _still_followed(leads)
+        newcomers = [_Lead(face, 0, []) for face in seen]
+        newcomers += _unproven(results, planned, seen)
+        for lead in newcomers:
+            if _is_new(lead.face, [other.face for other in leads]):
+                _look_back(lead, frame.index, past, found, networks[0].window, threshold)
+                leads.append(lead)
+        past.append(frame)
     rows = [(index, *face) for index, faces in found.items() if faces for face in _best(np.array(faces))]
     return tables.check(pd.DataFrame(rows, columns=list(tables.TABLES["detections"])), "detections")
 
@@ -210,96 +223,155 @@ def _compile(model: str | Path, height: int, width: int, threads: int, precision
         YuNet(model, height, width, threads, precision, scale),
         YuNet(model, width, height, threads, precision, scale),
         YuNet(model, height, width, threads, precision, thorough) if thorough >= 1 / _PART else None,
-        YuNet(model, _WINDOW_PX, _WINDOW_PX, threads, precision),
+        YuNet(model, _WINDOW_PX, _WINDOW_PX, 1, precision),
     )
 
 
-def _thorough(picture: np.ndarray, known: np.ndarray, networks: _Networks, threshold: float, turns: int) -> list[_Lead]:
-    """Return what is found in the picture enlarged, and turned this or that way, and not among the known faces."""
-    turned_by = 1 + turns % 3
+# ------------------------------------------------------------------------------------- searches of the whole picture
+
+
+class _Planned(NamedTuple):
+    """A frame and how it is searched: not at all, upright, or thoroughly too, the so manieth time."""
+
+    frame: Frame
+    begins: bool  # a shot
+    is_searched: bool
+    n_thorough: int  # 0 where it is not searched thoroughly
+
+
+def _plan(frames: Iterable[Frame], thorough_every: int, search_every: int, cuts: Collection[int]) -> Iterator[_Planned]:
+    """Yield every frame with how it is to be searched.
+
+    Searches are spread evenly, the last frame of a shot and the first are among them, and so is a thorough one in each
+    stretch of ``thorough_every`` frames, somewhere in its middle.
+    """
+    for number, chunk in enumerate(chunks(frames, thorough_every, cuts), 1):
+        begins = number == 1 or chunk[0].index in cuts
+        count = math.ceil(len(chunk) / search_every)
+        searched = [math.ceil(part * len(chunk) / count) - 1 for part in range(1, count + 1)]
+        thorough = searched[(count - 1) // 2]
+        for position, frame in enumerate(chunk):
+            first = begins and position == 0
+            yield _Planned(frame, first, first or position in searched, number if position == thorough else 0)
+
+
+def _searches(planned: _Planned, networks: _Networks, threshold: float) -> list[Callable[[], np.ndarray]]:
+    """Return the searches of one frame, which do not depend on one another.
+
+    None, or the upright one; and where the frame is searched thoroughly the turned one and those enlarged.
+    """
+    if not planned.is_searched:
+        return []
+    picture = Picture(planned.frame)
+    upright = networks.upright
+    if not planned.n_thorough:
+        return [lambda: upright.detect(picture.bgr, threshold)]
+    return [
+        lambda: upright.detect(picture.bgr, threshold),
+        lambda: _turned(picture.bgr, _turned_by(planned), networks, threshold),
+        *_enlarged(picture, networks, threshold),
+    ]
+
+
+def _enlarged(picture: Picture, networks: _Networks, threshold: float) -> list[Callable[[], np.ndarray]]:
+    """Return the searches of the picture enlarged: as a whole, or part by part."""
+    if networks.enlarged is not None:
+        whole = networks.enlarged
+        return [lambda: whole.detect(picture.bgr, threshold)]
+    height, width = networks.upright.size
+    return [
+        partial(_part, picture, left, top, networks.upright, threshold)
+        for top in (0, height - round(height * _PART))
+        for left in (0, width - round(width * _PART))
+    ]
+
+
+def _turned_by(planned: _Planned) -> int:
+    return 1 + planned.n_thorough % 3
+
+
+def _turned(picture: np.ndarray, turned_by: int, networks: _Networks, threshold: float) -> np.ndarray:
+    """Return what is found in the picture turned by quarters, placed in the picture as it is."""
     turned = np.ascontiguousarray(np.rot90(picture, turned_by))
     lying = (networks.upright if turned_by == 2 else networks.sideways).detect(turned, threshold)
-    searches = {
-        0: _enlarged(picture, networks, threshold),
-        turned_by: _turned_back(lying, turned_by, picture.shape[:2]),
-    }
+    return _turned_back(lying, turned_by, picture.shape[:2])
+
+
+def _part(picture: Picture, left: int, top: int, upright: YuNet, threshold: float) -> np.ndarray:
+    """Return what is found in a part of the picture that is enlarged to the size of the whole."""
+    height, width = upright.size
+    rows, columns = round(height * _PART), round(width * _PART)
+    part = picture.bgr[top : top + rows, left : left + columns]
+    large = cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC)
+    faces = upright.detect(large, threshold, slice(0, 1))
+    faces[:, :4] *= _PART
+    faces[:, :2] += (left, top)
+    return faces
+
+
+def _unproven(results: Sequence[np.ndarray], planned: _Planned, known: np.ndarray) -> list[_Lead]:
+    """Return what was found in the picture enlarged, and turned this or that way, and not among the known faces."""
     leads: list[_Lead] = []
-    for quarter_turns, faces in searches.items():
-        for face in faces:
-            if _is_new(face, [*known, *(lead.face for lead in leads)]):
-                leads.append(_Lead(face, quarter_turns, [], believed=False))
+    if planned.n_thorough:
+        turned, enlarged = results[1], _best(np.concatenate(results[2:]))
+        for quarter_turns, faces in ((0, enlarged), (_turned_by(planned), turned)):
+            for face in faces:
+                if _is_new(face, [*known, *(lead.face for lead in leads)]):
+                    leads.append(_Lead(face, quarter_turns, [], believed=False))
     return leads
 
 
-def _enlarged(picture: np.ndarray, networks: _Networks, threshold: float) -> np.ndarray:
-    """Return what is found in the picture when it is enlarged, as a whole or part by part."""
-    if networks.enlarged is not None:
-        return networks.enlarged.detect(picture, threshold)
-    height, width = picture.shape[:2]
-    rows, columns = round(height * _PART), round(width * _PART)
-    found = []
-    for top in (0, height - rows):
-        for left in (0, width - columns):
-            part = picture[top : top + rows, left : left + columns]
-            large = cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC)
-            faces = networks.upright.detect(large, threshold, n_levels=1)
-            faces[:, :4] *= _PART
-            faces[:, :2] += (left, top)
-            found.append(faces)
-    return _best(np.concatenate(found))
+# ------------------------------------------------------------------------------------------------- looking for a face
 
 
 def _continue(
-    leads: list[_Lead],
-    index: int,
-    picture: np.ndarray,
-    found: dict[int, list[np.ndarray]],
-    networks: _Networks,
-    threshold: float,
+    leads: list[_Lead], frame: Frame, found: dict[int, list[np.ndarray]], window: YuNet, threshold: float
 ) -> None:
     """Find every lead in the next frame: among its faces, or where it was."""
     for lead in leads:
-        again = _same(lead.face, found[index])
+        again = _same(lead.face, found[frame.index])
         # Of a face that lies, the upright search finds at best something near it, and is unsure of it.
         if again is None or lead.quarter_turns:
-            _try(lead, index, picture, found, networks, threshold)
+            _try(lead, frame, found, window, threshold)
         if again is not None and (not lead.quarter_turns or lead.n_misses):
             lead.face, lead.n_misses = again, 0
+
+
+def _still_followed(leads: list[_Lead]) -> list[_Lead]:
+    """Return the leads that are not given up; of two that have come upon one face, the older one."""
+    kept: list[_Lead] = []
+    for lead in leads:
+        if lead.n_misses <= _MOST_MISSES and _is_new(lead.face, [other.face for other in kept]):
+            kept.append(lead)
+    return kept
 
 
 def _look_back(
     lead: _Lead,
     index: int,
-    before: list[tuple[int, np.ndarray]],
+    before: Sequence[Frame],
     found: dict[int, list[np.ndarray]],
-    networks: _Networks,
+    window: YuNet,
     threshold: float,
 ) -> None:
     """Follow a new lead back to where it came into view, or to where it was already known."""
     start = lead.face
     _note(lead, index, start, found)
-    for earlier, picture in reversed(before):
-        if _same(lead.face, found[earlier]) is not None or lead.n_misses > _MOST_MISSES:
+    for frame in reversed(before):
+        if _same(lead.face, found[frame.index]) is not None or lead.n_misses > _MOST_MISSES:
             break
-        _try(lead, earlier, picture, found, networks, threshold)
+        _try(lead, frame, found, window, threshold)
     lead.face, lead.n_misses = start, 0
 
 
-def _try(
-    lead: _Lead,
-    index: int,
-    picture: np.ndarray,
-    found: dict[int, list[np.ndarray]],
-    networks: _Networks,
-    threshold: float,
-) -> None:
+def _try(lead: _Lead, frame: Frame, found: dict[int, list[np.ndarray]], window: YuNet, threshold: float) -> None:
     lead.n_looks += 1
-    seen = _look(picture, lead.face, lead.quarter_turns, networks.window, threshold)
+    seen = _look(frame, lead.face, lead.quarter_turns, window, threshold)
     if seen is None:
         lead.n_misses += 1
     else:
         lead.face, lead.n_misses = seen, 0
-        _note(lead, index, seen, found)
+        _note(lead, frame.index, seen, found)
 
 
 def _note(lead: _Lead, index: int, face: np.ndarray, found: dict[int, list[np.ndarray]]) -> None:
@@ -332,16 +404,18 @@ def _is_new(face: np.ndarray, known: Sequence[np.ndarray]) -> bool:
     return _same(face, known) is None
 
 
-def _look(
-    picture: np.ndarray, face: np.ndarray, quarter_turns: int, window: YuNet, threshold: float
-) -> np.ndarray | None:
+def _look(frame: Frame, face: np.ndarray, quarter_turns: int, window: YuNet, threshold: float) -> np.ndarray | None:
     """Return the face in the window around where it was last seen; None where there is none."""
     side = float(face[2:4].max()) * _WINDOW_OVER_FACE
     corner = face[:2] + face[2:4] / 2 - side / 2
+    # Only the part of the picture that the window shows is converted.
+    part, origin = crop(frame, *(corner - _CUBIC_REACH_PX), *(corner + side + _CUBIC_REACH_PX))
+    if not part.planes[0].size:
+        return None
     scale = _WINDOW_PX / side
-    shift = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
-    crop = cv2.warpAffine(picture, shift, (_WINDOW_PX, _WINDOW_PX), flags=cv2.INTER_CUBIC)
-    seen = window.detect(np.ascontiguousarray(np.rot90(crop, quarter_turns)), threshold)
+    shift = np.column_stack([np.eye(2) * scale, (origin - corner) * scale])
+    shown = cv2.warpAffine(to_bgr(part), shift, (_WINDOW_PX, _WINDOW_PX), flags=cv2.INTER_CUBIC)
+    seen = window.detect(np.ascontiguousarray(np.rot90(shown, quarter_turns)), threshold)
     if not len(seen):
         return None
     placed = _turned_back(seen, quarter_turns, (_WINDOW_PX, _WINDOW_PX))

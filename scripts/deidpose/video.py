@@ -5,13 +5,15 @@ reaches the encoder bit for bit as the decoder gave it. All pictures are upright
 file (rotation and mirroring) is applied on reading, and nothing that is written needs one.
 """
 
+import math
 import os
 import stat
 import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import av
 import av.bitstream
@@ -168,9 +170,25 @@ def read_frames(path: str | Path, timestamps: pd.DataFrame | None = None, thread
         yield Frame(index, time_s, planes, full_range)
 
 
-def chunks(frames: Iterable[Frame], length: int, cuts: Collection[int] = ()) -> Iterator[list[Frame]]:
+class Picture:
+    """A frame as networks take it: ``index``, and ``bgr``, the array of `to_bgr`, made when it is first asked for."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.index = frame.index
+        self._frame = frame
+
+    @cached_property
+    def bgr(self) -> np.ndarray:
+        """The picture, shape (height, width, 3), uint8, blue-green-red."""
+        return to_bgr(self._frame)
+
+
+Indexed = TypeVar("Indexed", Frame, Picture)
+
+
+def chunks(frames: Iterable[Indexed], length: int, cuts: Collection[int] = ()) -> Iterator[list[Indexed]]:
     """Yield frames in lists of at most ``length``, none of them over a cut (the first frame of a new shot)."""
-    chunk: list[Frame] = []
+    chunk: list[Indexed] = []
     for frame in frames:
         if chunk and (len(chunk) == length or frame.index in cuts):
             yield chunk
@@ -322,6 +340,23 @@ def to_bgr(frame: Frame) -> np.ndarray:
     packed[height:].reshape(2, -1)[0] = chroma_b.ravel()
     packed[height:].reshape(2, -1)[1] = chroma_r.ravel()
     return np.asarray(cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_I420))
+
+
+def crop(frame: Frame, left: float, top: float, right: float, bottom: float) -> tuple[Frame, np.ndarray]:
+    """Return the part of a frame that holds a rectangle, as far as it is in the picture, and the part's corner.
+
+    Edges go outward to even pixels, so that a part has the chroma samples of all its pixels; its planes share the
+    memory of the frame's. A part outside the picture has no pixels.
+    """
+    height, width = frame.planes[0].shape
+    first = [min(max(0, math.floor(start / 2) * 2), end) for start, end in ((left, width), (top, height))]
+    last = [min(max(0, math.ceil(stop / 2) * 2), end) for stop, end in ((right, width), (bottom, height))]
+    steps = (1, *(1 if plane.shape == (height, width) else 2 for plane in frame.planes[1:]))
+    luma, chroma_b, chroma_r = (
+        plane[first[1] // step : last[1] // step, first[0] // step : last[0] // step]
+        for plane, step in zip(frame.planes, steps, strict=True)
+    )
+    return frame._replace(planes=(luma, chroma_b, chroma_r)), np.array(first)
 
 
 def _levels(scale: float, pivot: int, offset: int) -> np.ndarray:

@@ -9,6 +9,7 @@ all that was seen (`following`, `identities`).
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +19,10 @@ import numpy as np
 
 from deidpose import pose, runtime, skeleton
 from deidpose.faces import non_maximum_suppression
+from deidpose.parallel import Together, read_ahead, side_by_side
 from deidpose.pose import identities, interface
 from deidpose.provenance import file_sha256
-from deidpose.video import Frame, chunks, to_bgr
+from deidpose.video import Frame, Picture, chunks
 
 #: Every sight has the number of the person whom it was followed from.
 TRACKS = True
@@ -79,6 +81,7 @@ class _Networks(NamedTuple):
     detector: runtime.Network
     landmarks: runtime.Network
     min_presence: float
+    together: Together
 
 
 def people(
@@ -100,31 +103,37 @@ def people(
     settings : mapping
         ``pose`` of the configuration: max_people, search_interval_s, min_presence, precision.
     """
-    networks = _Networks(
-        runtime.compile_network(models["blazepose_detector"], None, threads, settings["precision"]),
-        # Landmarks and presence; the segmentation mask and the heat maps cost a third of the time.
-        runtime.compile_network(models["blazepose_landmarks"], None, threads, settings["precision"], (0, 1)),
-        settings["min_presence"],
-    )
     length = max(1, min(_LONGEST_CHUNK, round(settings["search_interval_s"] * frame_rate)))
     people: list[_Person] = []  # of this shot
     shots = [people]
     n_remembered = max(1, round(_REMEMBERED_S * frame_rate))
     n_patient = max(1, round(_PATIENCE_S * frame_rate))
-    for chunk in chunks(frames, length, cuts):
-        pictures = [to_bgr(frame) for frame in chunk]
-        indices = [frame.index for frame in chunk]
-        if indices[0] == 0 or indices[0] in cuts:
-            people = []
-            shots.append(people)
-            _search(pictures[:1], indices[:1], people, networks, settings["max_people"], n_remembered)
-        for position, picture in enumerate(pictures):
-            _follow(picture, indices[position], people, networks, n_patient)
-        _search(pictures, indices, people, networks, settings["max_people"], n_remembered)
+    detector = runtime.compile_network(models["blazepose_detector"], None, threads, settings["precision"])
+    # Landmarks and presence; the segmentation mask and the heat maps cost a third of the time.
+    landmarks = runtime.compile_network(models["blazepose_landmarks"], None, threads, settings["precision"], (0, 1))
+    read = read_ahead(map(_converted, frames), threads, length)
+    with side_by_side(threads) as together:
+        networks = _Networks(detector, landmarks, settings["min_presence"], together)
+        for chunk in chunks(read, length, cuts):
+            indices, pictures = [picture.index for picture in chunk], [picture.bgr for picture in chunk]
+            if indices[0] == 0 or indices[0] in cuts:
+                people = []
+                shots.append(people)
+                _search(pictures[:1], indices[:1], people, networks, settings["max_people"], n_remembered)
+            for position, picture in enumerate(pictures):
+                _follow(picture, indices[position], people, networks, n_patient)
+            _search(pictures, indices, people, networks, settings["max_people"], n_remembered)
     for track, person in enumerate(person for shot in shots for person in shot):
         for index, sight in person.sights.items():
             keypoints = skeleton.from_blazepose(sight.landmarks)
             yield interface.Sight(index, keypoints, sight.colours, track, _next_region(sight).side)
+
+
+def _converted(frame: Frame) -> Picture:
+    """Return the picture of a frame, converted here and now: by the thread that reads ahead."""
+    picture = Picture(frame)
+    _ = picture.bgr
+    return picture
 
 
 def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,15 +149,16 @@ def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dic
 
 def _follow(picture: np.ndarray, index: int, people: list[_Person], networks: _Networks, n_patient: int) -> None:
     """Add to everyone seen in the last few frames where they are in frame ``index``."""
-    found: list[tuple[float, _Person, Sight]] = []
+    lately = []
     for person in people:
-        last = person.last
         patience = n_patient if len(person.sights) >= _FEWEST_FOR_PATIENCE else 1
-        if not index - patience <= last < index:
-            continue
-        sight = _look(picture, _next_region(person.sights[last]), networks)
+        if index - patience <= person.last < index:
+            lately.append(person)
+    looks = [partial(_look, picture, _next_region(person.sights[person.last]), networks) for person in lately]
+    found: list[tuple[float, _Person, Sight]] = []
+    for person, sight in zip(lately, networks.together(looks), strict=True):
         if sight is not None:
-            found.append((_distance(sight, person.sights[last]), person, sight))
+            found.append((_distance(sight, person.sights[person.last]), person, sight))
     # Where two regions have slid onto one body, the person who came the longer way is the one who was lost.
     found.sort(key=lambda item: item[0])
     for _, person, sight in found:
@@ -168,7 +178,7 @@ def _search(
     """Find people in the last picture who are not known there, and follow them back through the others."""
     last = indices[-1]
     known = [person.sights[last] for person in people if last in person.sights]
-    for region in _detect(pictures[-1], networks.detector):
+    for region in _detect(pictures[-1], networks):
         if len(known) >= max_people:
             break
         if any(_within(region, sight.region) for sight in known):
@@ -299,31 +309,37 @@ def _region(centre: np.ndarray, point: np.ndarray) -> Region:
     )
 
 
-def _detect(picture: np.ndarray, detector: runtime.Network) -> list[Region]:
+def _detect(picture: np.ndarray, networks: _Networks) -> list[Region]:
     """Find people on the whole picture and on overlapping tiles, where small ones are large enough; best first."""
-    boxes, points = [], []
-    for x, y, side in _tiles(*picture.shape[:2]):
-        tile = picture[max(0, y) : y + side, max(0, x) : x + side]
-        # Pad to a square, the picture in its middle.
-        square = np.zeros((_DETECTOR_SIDE, _DETECTOR_SIDE, 3), np.float32)
-        scale = _DETECTOR_SIDE / side
-        height, width = (max(1, round(length * scale)) for length in tile.shape[:2])
-        top, left = (_DETECTOR_SIDE - height) // 2, (_DETECTOR_SIDE - width) // 2
-        small = cv2.cvtColor(cv2.resize(tile, (width, height), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
-        square[top : top + height, left : left + width] = small
-        rows, scores = detector((square / 127.5 - 1)[None])
-        score = _sigmoid(scores.ravel())
-        kept = np.flatnonzero(score >= _DETECTOR_SCORE)
-        found = rows.reshape(-1, 12)[kept].astype(float)
-        anchors = np.tile(_ANCHORS[kept] * _DETECTOR_SIDE, 5)
-        found[:, [0, 1, 4, 5, 6, 7]] += anchors[:, :6]
-        to_picture = np.array([max(0, x) - left / scale, max(0, y) - top / scale])
-        found /= scale
-        centre = found[:, :2] + to_picture
-        boxes.append(np.column_stack([centre - found[:, 2:4] / 2, found[:, 2:4], score[kept]]))
-        points.append(found[:, 4:8].reshape(-1, 2, 2) + to_picture)
+    searches = [partial(_detect_in_tile, picture, *tile, networks.detector) for tile in _tiles(*picture.shape[:2])]
+    boxes, points = zip(*networks.together(searches), strict=True)
     box, point = np.concatenate(boxes), np.concatenate(points)
     return [_region(*point[index]) for index in non_maximum_suppression(box[:, :4], box[:, 4], _DETECTOR_IOU)]
+
+
+def _detect_in_tile(
+    picture: np.ndarray, x: int, y: int, side: int, detector: runtime.Network
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return boxes and scores, shape (n, 5), and the two points of each person, shape (n, 2, 2), in a square."""
+    tile = picture[max(0, y) : y + side, max(0, x) : x + side]
+    # Pad to a square, the picture in its middle.
+    square = np.zeros((_DETECTOR_SIDE, _DETECTOR_SIDE, 3), np.float32)
+    scale = _DETECTOR_SIDE / side
+    height, width = (max(1, round(length * scale)) for length in tile.shape[:2])
+    top, left = (_DETECTOR_SIDE - height) // 2, (_DETECTOR_SIDE - width) // 2
+    small = cv2.cvtColor(cv2.resize(tile, (width, height), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
+    square[top : top + height, left : left + width] = small
+    rows, scores = detector((square / 127.5 - 1)[None])
+    score = _sigmoid(scores.ravel())
+    kept = np.flatnonzero(score >= _DETECTOR_SCORE)
+    found = rows.reshape(-1, 12)[kept].astype(float)
+    anchors = np.tile(_ANCHORS[kept] * _DETECTOR_SIDE, 5)
+    found[:, [0, 1, 4, 5, 6, 7]] += anchors[:, :6]
+    to_picture = np.array([max(0, x) - left / scale, max(0, y) - top / scale])
+    found /= scale
+    centre = found[:, :2] + to_picture
+    boxes = np.column_stack([centre - found[:, 2:4] / 2, found[:, 2:4], score[kept]])
+    return boxes, found[:, 4:8].reshape(-1, 2, 2) + to_picture
 
 
 def _tiles(height: int, width: int) -> Iterator[tuple[int, int, int]]:

@@ -1,0 +1,121 @@
+"""Several threads at work on the frames of one video, with the same result as one thread.
+
+Decoding, inference and encoding release Python's lock, so that threads do overlap. What a thread works on never depends
+on what another one does, and results are taken in order.
+"""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def work_ahead(
+    items: Iterable[Item],
+    tasks: Callable[[Item], Sequence[Callable[[], Result]]],
+    threads: int,
+    n_ahead: int,
+) -> Iterator[tuple[Item, list[Result]]]:
+    """Yield every item with the results of its tasks, in order, while threads work on those of the next items.
+
+    Parameters
+    ----------
+    items : iterable
+        Taken one after another by the caller's own thread, which so decodes while the others work.
+    tasks : callable
+        Called with an item; returns functions without arguments that do not depend on one another.
+    threads : int
+        With one, no thread is started: tasks are done when their item is asked for.
+    n_ahead : int
+        At most this many items are held.
+    """
+    if threads == 1:
+        for item in items:
+            yield item, [task() for task in tasks(item)]
+        return
+    waiting: deque[tuple[Item, list[Future[Result]]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append((item, [pool.submit(task) for task in tasks(item)]))
+                while len(waiting) > n_ahead:
+                    yield _finished(*waiting.popleft())
+            while waiting:
+                yield _finished(*waiting.popleft())
+        finally:
+            # After an error, or when the caller wants no more, nothing is left to be done.
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _finished(item: Item, results: list[Future[Result]]) -> tuple[Item, list[Result]]:
+    return item, [result.result() for result in results]
+
+
+def read_ahead(items: Iterable[Item], threads: int, n_ahead: int = 8) -> Iterator[Item]:
+    """Yield the items while a thread of its own takes the next ones, at most ``n_ahead``.
+
+    With one thread none is started. An error of the items is raised here, in its place.
+    """
+    if threads == 1:
+        yield from items
+        return
+    taken: queue.Queue[tuple[bool, Item | BaseException | None]] = queue.Queue(n_ahead)
+    is_wanted = threading.Event()
+    is_wanted.set()
+
+    def put(is_item: bool, thing: Item | BaseException | None) -> None:
+        while is_wanted.is_set():
+            with suppress(queue.Full):
+                taken.put((is_item, thing), timeout=0.1)
+                return
+
+    def take() -> None:
+        try:
+            for item in items:
+                put(True, item)
+                if not is_wanted.is_set():
+                    return
+            put(False, None)
+        except BaseException as error:  # raised again where the items are used
+            put(False, error)
+
+    reader = threading.Thread(target=take, daemon=True)
+    reader.start()
+    try:
+        while True:
+            is_item, thing = taken.get()
+            if is_item:
+                yield thing  # type: ignore[misc]  # it is one
+            elif thing is None:
+                return
+            else:
+                raise thing  # type: ignore[misc]  # it is an error
+    finally:
+        is_wanted.clear()
+        reader.join()
+
+
+#: Runs functions without arguments that do not depend on one another, and returns their results in order.
+Together = Callable[[Sequence[Callable[[], Any]]], list[Any]]
+
+
+@contextmanager
+def side_by_side(threads: int) -> Iterator[Together]:
+    """Give a function that runs tasks in so many threads; with one, one after another in the caller's own."""
+    if threads == 1:
+        yield lambda tasks: [task() for task in tasks]
+        return
+    with ThreadPoolExecutor(threads) as pool:
+
+        def together(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
+            if len(tasks) == 1:
+                return [tasks[0]()]
+            return [future.result() for future in [pool.submit(task) for task in tasks]]
+
+        yield together
