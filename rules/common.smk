@@ -181,8 +181,8 @@ def size_of_job(wildcards):
 
 def megabytes(rule_name, more=0):
     """Return the memory request of a rule as a function of its video, more with every attempt."""
-    return lambda wildcards, attempt: resources.megabytes(
-        rule_name, size_of_job(wildcards), attempt, more
+    return lambda wildcards, attempt, threads: resources.megabytes(
+        rule_name, size_of_job(wildcards), attempt, more, threads
     )
 
 

@@ -4,14 +4,16 @@ from typing import TYPE_CHECKING
 
 from deidpose import masks, progress, tables, video
 from deidpose.jobs import job
+from deidpose.parallel import read_ahead
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
     timestamps = tables.read(snakemake.input.timestamps, "timestamps")
+    frames = read_ahead(video.read_frames(snakemake.input.video, timestamps), snakemake.threads)
     pictures = masks.mask_frames(
-        progress.followed(video.read_frames(snakemake.input.video, timestamps), len(timestamps)),
+        progress.followed(frames, len(timestamps)),
         tables.read(snakemake.input.faces, "faces"),
         snakemake.wildcards.method,
         masks.Strength(**snakemake.params.mask),

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from deidpose import drawing, progress, tables, video
 from deidpose.jobs import job
+from deidpose.parallel import read_ahead
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]):
     timestamps = tables.read(snakemake.input.timestamps, "timestamps")
     pictures = drawing.draw_skeletons(
-        progress.followed(video.read_frames(snakemake.input.video), len(timestamps)),
+        progress.followed(read_ahead(video.read_frames(snakemake.input.video), snakemake.threads), len(timestamps)),
         tables.read(snakemake.input.keypoints, "keypoints"),
     )
     video.encode(

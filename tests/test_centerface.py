@@ -180,5 +180,5 @@ def test_a_video_without_frames_has_no_faces(look: Search) -> None:
 def test_the_number_of_threads_does_not_change_what_is_found(
     frames: list[Frame], found: pd.DataFrame, models: dict[str, Path], config: dict[str, Any]
 ) -> None:
-    again = centerface.search(lambda: frames, models["centerface"], config["audit"], 3)
+    again = centerface.search(lambda: frames, models["centerface"], config["audit"], 1)
     pd.testing.assert_frame_equal(again, found, check_exact=True)

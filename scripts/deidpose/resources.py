@@ -62,12 +62,15 @@ _SNAKEMAKE_MB = 300
 #: angles `joint_angles` takes most, measured 0.024 MB a frame with two people; crowds take more.
 _TABLE_MB_PER_FRAME = 0.05
 _MB_PER_VIDEO, _S_PER_VIDEO = 2.0, 2.0
+#: Every further thread of a job needs this share more: `detect_faces` with two threads took 1.25 times what it takes
+#: with one, `search_faces` 1.15 times (`tests/bench/step.py`).
+_MORE_PER_THREAD = 0.25
 #: Before a video is screened only its bytes are known; the densest frame in use is about this long.
 _BYTES_PER_FRAME = 10_000
 _MEGAPIXELS_UNKNOWN = 8.3
 
 
-def megabytes(rule: str, job: Mapping[str, str | int], attempt: int, more_mb: float = 0.0) -> int:
+def megabytes(rule: str, job: Mapping[str, str | int], attempt: int, more_mb: float = 0.0, threads: int = 1) -> int:
     """Return the memory to ask for, in megabytes.
 
     Parameters
@@ -81,12 +84,14 @@ def megabytes(rule: str, job: Mapping[str, str | int], attempt: int, more_mb: fl
         1 for the first try; every further one gets as much again.
     more_mb : float
         What the rule needs besides, with these settings.
+    threads : int
+        Each has results of its own in every layer of a network.
     """
     need = _NEEDS[rule]
     megapixels, n_frames, n_videos = _work(job)
     tables_mb = _TABLE_MB_PER_FRAME * n_frames if "n_frames" in job else 0
     measured = need.base_mb + need.mb_per_megapixel * megapixels + tables_mb + _MB_PER_VIDEO * n_videos
-    wanted = _SNAKEMAKE_MB + measured + more_mb
+    wanted = _SNAKEMAKE_MB + (measured + more_mb) * (1 + _MORE_PER_THREAD * (threads - 1))
     return round(wanted * attempt)
 
 

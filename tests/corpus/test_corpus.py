@@ -15,6 +15,7 @@ from corpus import build, measure, peers, run, truth
 from corpus.truth import Face
 from deidpose import video
 from deidpose.faces import intersection_over_union
+from pages import markers
 
 SIZES = {build.WALK: (994, 1768), build.ALONE: (1920, 1080), build.SEVERAL: (1920, 1088), build.PAIR: (1920, 1088)}
 LENGTHS = {build.WALK: 230, build.ALONE: 100, build.SEVERAL: 100, build.PAIR: 100}
@@ -349,8 +350,9 @@ def test_spans_of_frames_are_written_shortly() -> None:
 
 def test_the_page_has_the_tables_of_every_clip(root: Path) -> None:
     page = run.PAGE.read_text("utf-8")
-    assert all(page.count(marker) == 1 for marker in run.MARKERS)
-    between = page.partition(run.MARKERS[0])[2].partition(run.MARKERS[1])[0]
+    begin, end = markers("make corpus")
+    assert page.count(begin) == page.count(end) == 1
+    between = page.partition(begin)[2].partition(end)[0]
     for name, clip in build.CLIPS.items():
         assert f"| {name} | {clip.about} |" in between
     for line in peers.REQUIREMENTS.read_text("utf-8").splitlines():
