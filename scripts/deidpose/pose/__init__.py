@@ -167,6 +167,55 @@ def estimate(
     return table
 
 
+def estimate_file(
+    path: str | Path,
+    timestamps: "pd.DataFrame",
+    is_original: bool,
+    cuts: "pd.DataFrame",
+    models: Mapping[str, str | Path],
+    settings: Mapping[str, Any],
+    threads: int = 1,
+    watch: "Callable[[Iterable[Frame]], Iterable[Frame]]" = iter,
+) -> "pd.DataFrame":
+    """Estimate the keypoints of everyone in a sanitized original or a copy of it, and log how far that is.
+
+    Parameters
+    ----------
+    path : path
+        The video.
+    timestamps : DataFrame
+        The table ``timestamps`` of the original, which the copies keep exactly.
+    is_original : bool
+        Whether the video is the sanitized original, whose frames have to be matched to the timestamps.
+    cuts : DataFrame
+        The table ``cuts``.
+    models, settings, threads
+        As `estimate` has them.
+    watch : callable
+        Gets the frames and returns them: it can count them, and tell when the first is asked for.
+
+    Returns
+    -------
+    DataFrame
+        As `estimate` returns it.
+
+    Raises
+    ------
+    UserError
+        As the backend and `video.read_frames` do.
+    """
+    progress, video = (importlib.import_module(f"deidpose.{name}") for name in ("progress", "video"))
+    frames = video.read_frames(path, timestamps if is_original else None, threads)
+    return estimate(
+        watch(progress.followed(frames, len(timestamps))),
+        video.frame_rate(timestamps),
+        models,
+        settings,
+        threads,
+        frozenset(cuts["frame"]),
+    )
+
+
 def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what poses are estimated with, for the log and the manifest; parameters as `estimate`.
 
