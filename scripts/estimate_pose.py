@@ -23,6 +23,7 @@ with job(snakemake.log[0]):
         snakemake.input,
         settings,
         snakemake.threads,
+        scratch=f"{snakemake.output.keypoints}.frames",
     )
     logging.info("%d people", keypoints["person"].nunique())
     tables.write(keypoints, "keypoints", snakemake.output.keypoints)

@@ -25,6 +25,7 @@ with job(snakemake.log[0]):
         settings,
         snakemake.threads,
         meter.watch,
+        f"{snakemake.output.keypoints}.frames",
     )
     told = {"origin": origin, "threads": snakemake.threads, **meter.read()}
     tables.write(keypoints, "keypoints", snakemake.output.keypoints)

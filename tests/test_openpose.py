@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ import pytest
 from numpy.typing import NDArray
 
 from bodies import STANDING
-from deidpose import pose, tables
+from deidpose import pose, tables, video
 from deidpose.errors import UserError
-from deidpose.pose import body_25_network, openpose_ways
+from deidpose.pose import body_25_network, openpose, openpose_ways
 from deidpose.pose.interface import Backend
 from deidpose.skeleton import INDEX
 from deidpose.video import Frame
@@ -258,6 +259,81 @@ def test_a_program_that_does_something_else_is_an_error_and_no_shift(
         pose.estimate(film(6), RATE, {}, settings)
     assert str(tmp_path) not in str(refused.value)
     assert ("not found" in caplog.text) == ("sys.exit" in before)
+
+
+def test_frames_lie_in_the_place_that_is_given_and_nowhere_else(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a job that was killed has left there goes first; nothing is left at the end, whether it works or not."""
+    put_program(tmp_path, "assert not (pictures[0].parent.parent / 'left.png').exists()")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    place = tmp_path / "restricted.frames"
+    place.mkdir()
+    (place / "left.png").write_bytes(b"a face")
+    found = pose.estimate(film(3), RATE, {}, {**settings, "scratch": str(place)})
+    assert found["frame"].nunique() == 3
+    flags = json.loads((tmp_path / "flags.json").read_text(encoding="utf-8"))
+    assert flags["--image_dir"] == str(place / "pictures")
+    assert not place.exists()
+    put_program(tmp_path, "sys.exit(1)")
+    with pytest.raises(UserError, match="ended with the code 1"):
+        pose.estimate(film(3), RATE, {}, {**settings, "scratch": str(place)})
+    assert not place.exists()
+
+
+def test_what_a_killed_job_has_left_goes_with_any_backend(
+    config: Settings, models: dict[str, Path], clip: Path, tmp_path: Path
+) -> None:
+    _, timestamps = video.screen(clip, video.Limits(10**9, 10**7, 60, 1000))
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames/left.png").write_bytes(b"a face")
+    pose.estimate_file(
+        clip, timestamps, False, tables.empty("cuts"), models, config["pose"], scratch=tmp_path / "frames"
+    )
+    assert not (tmp_path / "frames").exists()
+
+
+def test_a_program_that_hangs_is_stopped_with_all_that_it_has_started(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = tmp_path / "started"
+    code = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    put_program(
+        tmp_path, f"import subprocess; subprocess.Popen([sys.executable, '-c', {code!r}]); import time; time.sleep(600)"
+    )
+    monkeypatch.setattr("deidpose.pose.openpose._START_S", 4.0)
+    monkeypatch.setattr("deidpose.pose.openpose._PATIENCE", 0.0)
+    with pytest.raises(UserError, match=r"not ended after 4 seconds, for 2 frames: it hangs"):
+        pose.estimate(film(2), RATE, {}, {**settings, "scratch": str(tmp_path / "frames")})
+    assert not (tmp_path / "frames").exists()
+    deadline = time.monotonic() + 10
+    while alive(int(started.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not alive(int(started.read_text()))
+
+
+def alive(process: int) -> bool:
+    """Say whether a process runs; one that has ended and is only waited for does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_openposes_program_gets_time_in_proportion_to_its_work(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_program(tmp_path)
+    limits = []
+    real = openpose._run
+    monkeypatch.setattr(openpose, "_run", lambda *given: limits.append(given[-1]) or real(*given))
+    for height, n_frames in ((176, 2), (352, 2), (352, 4)):
+        settings["openpose"]["net_height"] = height
+        pose.estimate(film(n_frames), RATE, {}, settings)
+    minutes = [limit / 60 for limit in limits]
+    assert minutes[0] > 10
+    assert 1.9 < minutes[1] - 10 == pytest.approx(4 * (minutes[0] - 10))
+    assert minutes[2] - 10 == pytest.approx(2 * (minutes[1] - 10))
 
 
 def test_a_program_that_gives_another_skeleton_is_an_error(settings: Settings, tmp_path: Path) -> None:

@@ -176,6 +176,7 @@ def estimate_file(
     settings: Mapping[str, Any],
     threads: int = 1,
     watch: "Callable[[Iterable[Frame]], Iterable[Frame]]" = iter,
+    scratch: str | Path | None = None,
 ) -> "pd.DataFrame":
     """Estimate the keypoints of everyone in a sanitized original or a copy of it, and log how far that is.
 
@@ -193,6 +194,9 @@ def estimate_file(
         As `estimate` has them.
     watch : callable
         Gets the frames and returns them: it can count them, and tell when the first is asked for.
+    scratch : path, optional
+        A folder for frames on the disk, faces visible, that nobody else uses; what is there is removed, now and at the
+        end. Without one they lie in the folder for temporary files.
 
     Returns
     -------
@@ -204,6 +208,9 @@ def estimate_file(
     UserError
         As the backend and `video.read_frames` do.
     """
+    if scratch is not None:
+        settings = {**settings, "scratch": str(scratch)}
+        importlib.import_module("deidpose.pose.scratch").remove(scratch)
     progress, video = (importlib.import_module(f"deidpose.{name}") for name in ("progress", "video"))
     frames = video.read_frames(path, timestamps if is_original else None, threads)
     return estimate(
