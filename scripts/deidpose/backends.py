@@ -100,7 +100,7 @@ def _keypoints(first: pd.DataFrame, second: pd.DataFrame, matches: pd.DataFrame)
     before, after = poses(first), poses(matching.carry(second, matches))
     size = torso_lengths(before)
     i, j = _same(before, after)
-    seen = [np.isfinite(body.position[rows]).all(axis=2) for body, rows in ((before, i), (after, j))]
+    seen = [np.asarray(np.isfinite(body.position[rows]).all(axis=2)) for body, rows in ((before, i), (after, j))]
     length = np.where(size[i] > 0, size[i], np.nan)[:, None, None]
     moved = (after.position[j] - before.position[i]) / length
     rows = []
@@ -265,15 +265,16 @@ def describe(
             "| people in frames: both, one alone |",
             "| --- | ---: | ---: | ---: | ---: | ---: |",
         ]
-        means = over_videos(of_keypoints).set_index(["backend", "other", "keypoint"])
+        means: Any = over_videos(of_keypoints).set_index(["backend", "other", "keypoint"])
         joints = of_angles[(of_angles["angle"] == stats.JOINT_MEAN) & (of_angles["signal"] == signal)]
-        mae = joints.set_index(["backend", "other"])["mae_deg"]
-        for pair, people in of_people.groupby(["backend", "other"], sort=False):
+        mae: Any = joints.set_index(["backend", "other"])["mae_deg"]
+        for (backend, other), people in of_people.groupby(["backend", "other"], sort=False):
+            pair = str(backend), str(other)
             total = people[["n_backend", "n_other", "n_both", "n_mirrored"]].sum()
-            body = means.loc[(*pair, "body")]
+            body = means.loc[pair[0], pair[1], "body"]
             lines.append(
                 f"| {TITLES[pair[0]]}, {TITLES[pair[1]]} | {body.distance_median:.3f} | {100 * body.within_0_1:.0f} % "
-                f"| {mae[pair]:.1f}° | {100 * total.n_mirrored / max(total.n_both, 1):.1f} % "
+                f"| {mae.loc[pair]:.1f}° | {100 * total.n_mirrored / max(total.n_both, 1):.1f} % "
                 f"| {total.n_both}, {total.n_backend - total.n_both} and {total.n_other - total.n_both} |"
             )
     lines += ["", *(f"- {TITLES[name]} was left out. {why}" for name, why in left_out.items())]

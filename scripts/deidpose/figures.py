@@ -1029,8 +1029,8 @@ def backends(
             left, right = subfigures[0].subplots(1, 2)
             joints = of_angles[of_angles["signal"] == signal]
             panels = (
-                (left, of_keypoints, "keypoint", parts, "distance_median", "Median distance (torso lengths)", ".3f"),
-                (right, joints, "angle", list(JOINTS), "mae_deg", "Mean absolute difference (deg)", ".1f"),
+                (left, of_keypoints, "keypoint", parts, "distance_median", "Median distance (torso lengths)", "{:.3f}"),
+                (right, joints, "angle", list(JOINTS), "mae_deg", "Mean absolute difference (deg)", "{:.1f}"),
             )
             blues = LinearSegmentedColormap.from_list("far", ["#f7fbff", "#6baed6", "#08306b"])
             for axes, rows, key, index, column, label, form in panels:
@@ -1041,7 +1041,7 @@ def backends(
                     }
                 ).reindex(index)
                 top = float(np.nanmax(values.to_numpy(dtype=float), initial=0.0)) or 1.0
-                image = _map(axes, values, blues, Normalize(0, top), lambda value, form=form: f"{value:{form}}")
+                image = _map(axes, values, blues, Normalize(0, top), form.format)
                 axes.set_xticks(range(len(names)), names)
                 axes.set_title("Keypoints" if key == "keypoint" else "Joint angles", fontweight="bold")
                 subfigures[0].colorbar(image, ax=axes, location="bottom", aspect=30, pad=0.02, label=label)
@@ -1052,14 +1052,14 @@ def backends(
             (memory, "peak_mb", "Most memory of the process (MB)"),
         )
         for axes, column, label in bars:
-            values = cost[column].to_numpy(dtype=float)
-            axes.barh(places, values, height=0.6, color="#6baed6")
-            for place, value in zip(places, values, strict=True):
+            lengths = cost[column].to_numpy(dtype=float)
+            axes.barh(places, lengths, height=0.6, color="#6baed6")
+            for place, value in zip(places, lengths, strict=True):
                 axes.annotate(
                     f"{value:.0f}", (value, place), xytext=(3, 0), textcoords="offset points", va="center",
                     fontsize=_SMALL,
                 )  # fmt: skip
-            axes.set(xlabel=label, xlim=(0, 1.15 * float(np.nanmax(values, initial=1.0))))
+            axes.set(xlabel=label, xlim=(0, 1.15 * float(np.nanmax(lengths, initial=1.0))))
             axes.grid(visible=False, axis="y")
             axes.tick_params(axis="y", length=0)
         speed.set_ylim(len(cost) - 0.5, -0.5)

@@ -66,7 +66,9 @@ def choose(settings: Mapping[str, Any], importing: bool = True) -> str:
             "pose.openpose.weights)",
         }
         needed = ", or ".join(missing[way] for way in ways)
-        raise UserError(f"The pose backend openpose cannot be used, because nothing is here to run it: it needs {needed}.")
+        raise UserError(
+            f"The pose backend openpose cannot be used, because nothing is here to run it: it needs {needed}."
+        )
     return found
 
 
