@@ -3,7 +3,11 @@ from deidpose.pose import candidates
 # Which pose networks can be compared here. Nothing of this is needed by a study, and nothing of it is released.
 try:
     COMPARED, LEFT_OUT = candidates.choose(
-        config["backends"], config["pose"], NETWORKS, "resources/models"
+        config["backends"],
+        config["pose"],
+        NETWORKS,
+        "resources/models",
+        WITH_CONTAINERS,
     )
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -53,6 +57,8 @@ rule try_backend:
         backend="[a-z_]+",
     conda:
         "../envs/deidpose.yaml"
+    container:
+        lambda wildcards: pose.container(COMPARED[wildcards.backend])
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: megabytes(

@@ -23,6 +23,7 @@ try:
     RESULTS = os.path.expanduser(config["results_dir"])
     # Files that a pose backend needs and that are the user's own.
     POSE_FILES = pose.files(config["pose"])
+    POSE_CONTAINER = pose.container(config["pose"])
     VIDEOS = dataset.scan(
         config["dataset"],
         config["videos"],

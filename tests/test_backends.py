@@ -171,3 +171,18 @@ def test_the_page_and_the_figure_hold_every_network_and_pair(
     if n_pairs:
         assert len(figure.axes[1].get_xticklabels()) == n_pairs
         assert len(figure.axes[1].get_yticklabels()) == len(JOINTS)
+
+
+def test_a_network_that_finds_nobody_has_its_place_in_the_page_and_the_figure(kinematics: dict[str, Any]) -> None:
+    found = {"blazepose_full": two(), "openpose": tables.empty("keypoints")}
+    compared = backends.compare("v", found, kinematics, 30.0, NO_CUTS)
+    cost = backends.costs({name: [told(40, 1.0, 500.0)] for name in found}, {name: [found[name]] for name in found})
+    videos = pd.DataFrame({"video": ["v"], "subject": [""], "condition": [""]})
+    angles = backends.agreement(compared["backend_angles"], videos, STUDY)
+    keypoints = compared["backend_keypoints"]
+    page = backends.describe(cost, compared["backend_people"], keypoints, angles, "filtered", {})
+    assert "| BlazePose full, OpenPose BODY_25 | – | – | – | – | 0, 80 and 0 |" in page
+    figure = figures.backends(cost, backends.over_videos(keypoints), angles, "filtered", backends.TITLES)
+    assert len(figure.axes) == 6
+    upside_down = {"blazepose_full": found["openpose"], "openpose": two()}
+    assert backends.compare("v", upside_down, kinematics, 30.0, NO_CUTS)["backend_angles"].empty

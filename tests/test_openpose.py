@@ -475,6 +475,60 @@ def test_a_module_that_does_not_import_is_none(
     assert openpose_ways.choose(settings["openpose"]) == "binary"
 
 
+@pytest.mark.parametrize(
+    "image", ["docker://ghcr.io/lab/openpose:1.7.0", "library://lab/tools/openpose:sha256.0a1b", "oras://lab/openpose"]
+)
+def test_what_is_in_a_container_is_not_asked_for_here(settings: Settings, image: str) -> None:
+    settings["openpose"]["container"] = image
+    assert pose.files(settings) == {}
+    assert pose.container(settings) == image
+    assert "container" not in pose.told(settings)["openpose"]
+    assert pose.container({**settings, "backend": "blazepose"}) is None
+
+
+def test_an_image_on_the_disk_is_a_file_or_a_folder(settings: Settings, tmp_path: Path) -> None:
+    for name in ("image.sif", "folder/image"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+        settings["openpose"]["container"] = os.path.relpath(path)
+        assert pose.container(settings) == str(path)
+
+
+@pytest.mark.parametrize(
+    ("image", "sentence"),
+    [
+        ("none.sif", "none.sif, which does not exist"),
+        ("ftp://lab/image", "begins with docker://"),
+        ("docker://lab/image; rm -rf x", "begins with docker://"),
+        ("docker://", "begins with docker://"),
+        ("two words.sif", "no path with other signs"),
+        ("{video}.sif", "no path with other signs"),
+    ],
+)
+def test_an_image_that_cannot_be_one_is_told_in_a_sentence(
+    settings: Settings, tmp_path: Path, image: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("two words.sif", "{video}.sif"):
+        (tmp_path / name).write_bytes(b"")
+    settings["openpose"]["container"] = image
+    with pytest.raises(UserError, match=sentence):
+        pose.files(settings)
+
+
+@pytest.mark.usefixtures("pyopenpose")
+def test_an_image_says_where_its_models_are(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENPOSE_MODEL_FOLDER", "/opt/openpose/models")
+    pose.estimate(film(2), RATE, {}, settings)
+    assert WrapperPython.given["model_folder"] == "/opt/openpose/models/"
+    monkeypatch.setattr(WrapperPython, "state", "new")
+    pose.estimate(film(2), RATE, {"openpose_model_folder": tmp_path}, settings)  # what is asked for comes first
+    assert WrapperPython.given["model_folder"] == f"{tmp_path}/"
+
+
 def test_the_users_files_are_inputs_of_jobs_and_no_part_of_what_is_told(settings: Settings, tmp_path: Path) -> None:
     program = put_program(tmp_path)
     settings["openpose"]["binary"] = os.path.relpath(program)

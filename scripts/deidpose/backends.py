@@ -254,8 +254,8 @@ def describe(
     row: Any
     for row in cost.itertuples():
         lines.append(
-            f"| {TITLES[row.backend]}{f' ({row.way})' if row.way else ''} | {row.frames_per_s:.1f} "
-            f"| {row.cpu_ms_per_frame:.0f} ms | {row.peak_mb:.0f} MB | {row.n_sightings} "
+            f"| {TITLES[row.backend]}{f' ({row.way})' if row.way else ''} | {_told(row.frames_per_s, 1)} "
+            f"| {_told(row.cpu_ms_per_frame, 0, ' ms')} | {_told(row.peak_mb, 0, ' MB')} | {row.n_sightings} "
             f"| {row.n_frames_empty} of {row.n_frames} |"
         )
     if len(of_people):
@@ -269,13 +269,19 @@ def describe(
         joints = of_angles[(of_angles["angle"] == stats.JOINT_MEAN) & (of_angles["signal"] == signal)]
         mae: Any = joints.set_index(["backend", "other"])["mae_deg"]
         for (backend, other), people in of_people.groupby(["backend", "other"], sort=False):
-            pair = str(backend), str(other)
             total = people[["n_backend", "n_other", "n_both", "n_mirrored"]].sum()
-            body = means.loc[pair[0], pair[1], "body"]
+            body = means.loc[str(backend), str(other), "body"]
+            mirrored = total.n_mirrored / total.n_both if total.n_both else np.nan
             lines.append(
-                f"| {TITLES[pair[0]]}, {TITLES[pair[1]]} | {body.distance_median:.3f} | {100 * body.within_0_1:.0f} % "
-                f"| {mae.loc[pair]:.1f}° | {100 * total.n_mirrored / max(total.n_both, 1):.1f} % "
+                f"| {TITLES[str(backend)]}, {TITLES[str(other)]} | {_told(body.distance_median, 3)} "
+                f"| {_told(100 * body.within_0_1, 0, ' %')} | {_told(mae.get((backend, other), np.nan), 1, '°')} "
+                f"| {_told(100 * mirrored, 1, ' %')} "
                 f"| {total.n_both}, {total.n_backend - total.n_both} and {total.n_other - total.n_both} |"
             )
     lines += ["", *(f"- {TITLES[name]} was left out. {why}" for name, why in left_out.items())]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _told(value: float, decimals: int, unit: str = "") -> str:
+    """Return a number with its unit, and a dash where there is none."""
+    return "–" if np.isnan(value) else f"{value:.{decimals}f}{unit}"

@@ -1018,8 +1018,8 @@ def backends(
             return _nothing("backends")
         pairs = list(of_keypoints[["backend", "other"]].drop_duplicates().itertuples(index=False, name=None))
         names = ["\n".join(titles[name] for name in pair) for pair in pairs]
-        seen = of_keypoints.loc[of_keypoints["distance_median"].notna(), "keypoint"]
-        parts = [name for name in ("head", "body", *_HEAD_TO_FOOT) if name in set(seen)]
+        seen = set(of_keypoints.loc[of_keypoints["distance_median"].notna(), "keypoint"])
+        parts = ["head", "body", *(name for name in _HEAD_TO_FOOT if name in seen)]
         rows_mm = 5 * max(len(parts), 14 * bool(pairs))
         cost_mm = 16 + 6 * len(cost)
         figure = _figure("backends", max(WIDTH_MM, 70 + 36.0 * len(pairs)), rows_mm + cost_mm + 30 * bool(pairs))

@@ -30,6 +30,8 @@ class Needs(NamedTuple):
     #: Keys of ``pose.{backend}`` that hold paths of the user's own files and folders, empty where there is none. The
     #: backend gets them among its models as ``{backend}_{key}``.
     files: tuple[str, ...] = ()
+    #: Called with ``pose.{backend}``; returns the image of a container to run it in, empty for none.
+    container: Callable[[Mapping[str, Any]], str] = lambda _: ""
     #: Called with ``pose.{backend}``; raises `UserError` where something of what it needs is not there.
     check: Callable[[Mapping[str, Any]], None] | None = None
     #: Called with ``pose.{backend}``; returns megabytes, and seconds a frame, that it needs more than BlazePose does by
@@ -54,7 +56,12 @@ def _cost_of_rtmpose(_: Mapping[str, Any]) -> tuple[float, float]:
 #: Backend, the name of a module of this package -> what it needs.
 BACKENDS: dict[str, Needs] = {
     "blazepose": Needs(models=("blazepose_detector", "blazepose_landmarks"), cost=_cost_of_landmarks),
-    "openpose": Needs(files=openpose_ways.FILES, check=openpose_ways.check, cost=openpose_ways.cost),
+    "openpose": Needs(
+        files=openpose_ways.FILES,
+        container=openpose_ways.container,
+        check=openpose_ways.check,
+        cost=openpose_ways.cost,
+    ),
     "rtmpose": Needs(models=("rtmpose_detector", "rtmpose_landmarks"), cost=_cost_of_rtmpose),
 }
 
@@ -110,12 +117,19 @@ def files(settings: Mapping[str, Any]) -> dict[str, str]:
     return {f"{name}_{key}": os.path.abspath(path) for key, path in found.items()}
 
 
+def container(settings: Mapping[str, Any]) -> str | None:
+    """Return the image of the container that the chosen backend is to be run in, None for none; errors as `files`."""
+    name = settings["backend"]
+    return BACKENDS[name].container(settings.get(name, {})) or None
+
+
 def told(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``pose`` of the configuration without paths: what a reader of the release may know."""
     without = dict(settings)
     for name, needs in BACKENDS.items():
         if needs.files and name in without:
-            without[name] = {key: value for key, value in without[name].items() if key not in needs.files}
+            hidden = {*needs.files, "container"}
+            without[name] = {key: value for key, value in without[name].items() if key not in hidden}
     return without
 
 

@@ -29,6 +29,7 @@ def choose(
     settings: Mapping[str, Any],
     entries: Mapping[str, Mapping[str, Any]],
     folder: str | Path,
+    with_containers: bool = False,
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Return the candidates to compare, and why the others are left out.
 
@@ -42,6 +43,8 @@ def choose(
         ``config/models.yaml``, as `deidpose.models.load` returns it.
     folder : path
         Where fetched networks are.
+    with_containers : bool
+        Whether Snakemake runs rules in the containers that they name.
 
     Returns
     -------
@@ -62,6 +65,8 @@ def choose(
             left_out[name] = "It was not asked for."
             continue
         own = {**settings, **changes}
+        if not with_containers:
+            own["openpose"] = {**own["openpose"], "container": ""}
         try:
             for network in pose.networks(own).values():
                 _obtainable(entries[network], Path(folder), bool(asked))

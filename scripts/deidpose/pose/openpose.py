@@ -105,6 +105,8 @@ def _with_files(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -
     """Return ``pose.openpose`` of the configuration with the paths under which the files are now; empty for none."""
     given = {f"openpose_{key}": key for key in openpose_ways.FILES}
     files = {key: str(models[name]) for name, key in given.items() if name in models.keys()}  # noqa: SIM118
+    # In a container of its own it has models that are nowhere else.
+    files.setdefault("model_folder", os.environ.get(openpose_ways.MODELS_OF_IMAGE, ""))
     return {**settings["openpose"], **dict.fromkeys(openpose_ways.FILES, ""), **files}
 
 
