@@ -84,7 +84,8 @@ def settings(config: Settings) -> Settings:
 def nothing_of_openpose_is_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever this machine has, a test sees only what it puts there."""
     monkeypatch.setenv("PATH", str(tmp_path / "programs"))
-    monkeypatch.delitem(sys.modules, "pyopenpose", raising=False)
+    for name in ("pyopenpose", "openpose", "openpose.pyopenpose"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 def test_every_backend_has_what_the_interface_asks_for() -> None:
@@ -461,6 +462,25 @@ def test_the_first_way_for_which_everything_is_here_is_gone(
     request.getfixturevalue("pyopenpose")
     assert openpose_ways.choose(own) == "pyopenpose"
     assert openpose_ways.choose({**own, "way": "network"}) == "network"
+
+
+def test_the_module_is_also_found_where_openpose_installs_it(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "openpose").mkdir()
+    (tmp_path / "openpose/__init__.py").write_text("from . import pyopenpose as pyopenpose\n", encoding="utf-8")
+    (tmp_path / "openpose/pyopenpose.py").write_text(
+        "from test_openpose import Datum, VectorDatum, WrapperPython\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(WrapperPython, "state", "new")
+    assert pose.files(settings) == {}
+    try:
+        assert pose.estimate(film(4), RATE, {}, settings)["person"].nunique() == 2
+        assert pose.origin({}, settings)["way"] == "pyopenpose"
+    finally:
+        for name in ("openpose", "openpose.pyopenpose"):
+            sys.modules.pop(name, None)
 
 
 def test_a_module_that_does_not_import_is_none(

@@ -4,7 +4,6 @@ Frames are handed over as the other backends get them, upright and in order, and
 with OpenCV, which may find other frames in a file than we do, and turn them another way.
 """
 
-import importlib
 import logging
 import os
 import signal
@@ -96,7 +95,7 @@ def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dic
         files["openpose"] = Path(openpose_ways.program(own["binary"]) or "")
         version = "OpenPose's program"
     else:
-        version = f"pyopenpose {getattr(importlib.import_module('pyopenpose'), '__version__', 'unknown')}"
+        version = f"pyopenpose {getattr(openpose_ways.module(), '__version__', 'of an unknown version')}"
     digests = {name: file_sha256(path) for name, path in files.items() if path.is_file()}
     return {"way": way, "version": version, "models": digests, "citation": _CITATION}
 
@@ -141,7 +140,7 @@ def _by_module(
     frames: Iterable[Frame], models: Mapping[str, str | Path], settings: Mapping[str, Any]
 ) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float64]]]:
     """Yield frame, picture and people from OpenPose's module for Python (``openpose_python.cpp``)."""
-    module = importlib.import_module("pyopenpose")
+    module: Any = openpose_ways.module()
     wrapper = module.WrapperPython()
     wrapper.configure(_flags(models, settings))
     wrapper.start()

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 from deidpose.errors import UserError
@@ -17,6 +18,8 @@ from deidpose.errors import UserError
 FILES = ("model_folder", "binary", "prototxt", "weights")
 #: In the order in which they are tried: OpenPose in Python, OpenPose's program, OpenPose's network in OpenCV.
 WAYS = ("pyopenpose", "binary", "network")
+#: OpenPose's module for Python as it is in its folder build/python/openpose, and as it is where it is installed.
+_MODULES = ("pyopenpose", "openpose.pyopenpose")
 #: Where an image says, in its environment, that OpenPose's models are in it: `pose.openpose.model_folder` is here.
 MODELS_OF_IMAGE = "OPENPOSE_MODEL_FOLDER"
 #: Images by address, as Apptainer takes them. Snakemake puts the name of an image into a command as it is.
@@ -117,12 +120,20 @@ def choose(settings: Mapping[str, Any], importing: bool = True) -> str:
 
 
 def _has_module(importing: bool) -> bool:
-    if importlib.util.find_spec("pyopenpose") is None:
-        return False
-    try:
-        return not importing or bool(importlib.import_module("pyopenpose"))
-    except ImportError:  # built for another Python, or a library of the graphics card is missing
-        return False
+    if importing:
+        return module() is not None
+    # A package of that name may be another one: the job will tell.
+    return any(importlib.util.find_spec(name.split(".")[0]) for name in _MODULES)
+
+
+def module() -> ModuleType | None:
+    """Return OpenPose's module for Python, None where there is none that imports."""
+    for name in _MODULES:
+        try:
+            return importlib.import_module(name)
+        except ImportError:  # not here, built for another Python, or a library of the graphics card is missing
+            continue
+    return None
 
 
 def program(path: str) -> str | None:
