@@ -1,4 +1,4 @@
-from deidpose.pose import candidates
+from deidpose import candidates
 
 # Which pose networks can be compared here. Nothing of this is needed by a study, and nothing of it is released.
 try:
@@ -15,23 +15,6 @@ except UserError as error:
 BACKENDS = f"{RESTRICTED}/backends"
 
 
-def of_compared(pattern):
-    """Return the pattern for all pose networks that are compared."""
-    return expand(pattern, backend=COMPARED, allow_missing=True)
-
-
-def inputs_of_compared(wildcards):
-    """Return what one pose network reads besides pictures, as `pose_inputs` does for that of the study."""
-    settings = COMPARED[wildcards.backend]
-    found = {name: model(entry) for name, entry in pose.networks(settings).items()}
-    return found | pose.files(settings)
-
-
-def cost_of_compared(wildcards):
-    """Return megabytes, and seconds a frame, that one pose network needs more than the default."""
-    return pose.cost(COMPARED[wildcards.backend])
-
-
 rule backends:
     """How the pose networks that can be run here agree with one another, and what each costs; never released."""
     input:
@@ -41,7 +24,14 @@ rule backends:
 rule try_backend:
     """BODY_25 keypoints of everyone in one original with one of several pose networks, and what that cost."""
     input:
-        unpack(inputs_of_compared),
+        # What the network reads besides pictures, as `pose_inputs` has it for that of the study.
+        unpack(
+            lambda wildcards: {
+                name: model(entry)
+                for name, entry in pose.networks(COMPARED[wildcards.backend]).items()
+            }
+            | pose.files(COMPARED[wildcards.backend])
+        ),
         video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
         cuts=f"{RESTRICTED}/cuts/{{video}}.parquet",
@@ -62,10 +52,10 @@ rule try_backend:
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: megabytes(
-            "estimate_pose", cost_of_compared(wildcards)[0]
+            "estimate_pose", pose.cost(COMPARED[wildcards.backend])[0]
         )(wildcards, attempt),
         runtime=lambda wildcards, attempt: minutes(
-            "estimate_pose", cost_of_compared(wildcards)[1]
+            "estimate_pose", pose.cost(COMPARED[wildcards.backend])[1]
         )(wildcards, attempt),
     params:
         pose=lambda wildcards: pose.told(COMPARED[wildcards.backend]),
@@ -80,7 +70,11 @@ rule try_backend:
 rule compare_backends:
     """How every pose network agrees with every other in one original: people, keypoints and angles."""
     input:
-        keypoints=of_compared(f"{BACKENDS}/keypoints/{{video}}_{{backend}}.parquet"),
+        keypoints=expand(
+            f"{BACKENDS}/keypoints/{{video}}_{{backend}}.parquet",
+            backend=COMPARED,
+            allow_missing=True,
+        ),
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
         cuts=f"{RESTRICTED}/cuts/{{video}}.parquet",
     output:

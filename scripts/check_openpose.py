@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from deidpose import config, video
+from deidpose import config, openpose_check, video
 from deidpose.errors import UserError
-from deidpose.pose import body_25_network, openpose, openpose_check, openpose_ways
+from deidpose.pose import body_25_network, openpose, openpose_ways
 
 _ROOT = Path(__file__).resolve().parents[1]
 

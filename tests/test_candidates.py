@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from deidpose import backends, config, models
+from deidpose import backends, candidates, config, models
 from deidpose.errors import UserError
-from deidpose.pose import candidates
 
 Chosen = tuple[dict[str, dict[str, Any]], dict[str, str]]
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 import test_layouts
 from clips import write_video
+from deidpose import openpose_check
 from deidpose.errors import UserError
-from deidpose.pose import body_25_network, openpose_check
+from deidpose.pose import body_25_network
 from deidpose.skeleton import INDEX
 from deidpose.video import to_bgr
 from test_body_25_network import parameters, write_network
