@@ -1,5 +1,6 @@
 """Pose networks against one another: people whose every keypoint is known, moved by amounts that are known."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -169,7 +170,10 @@ def test_the_page_and_the_figure_hold_every_network_and_pair(
     assert {backends.TITLES[name] for name in names} <= set(shown)
     assert len(figure.axes) == (6 if n_pairs else 2)  # with two bars of colours
     if n_pairs:
-        assert len(figure.axes[1].get_xticklabels()) == n_pairs
+        figure.canvas.draw()
+        boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+        assert len(boxes) == n_pairs
+        assert all(left.x1 <= right.x0 for left, right in pairwise(boxes))
         assert len(figure.axes[1].get_yticklabels()) == len(JOINTS)
 
 

@@ -63,6 +63,15 @@ def test_openpose_is_compared_in_the_way_that_is_there(root: Path, config: dict[
     assert choose(root, config)[0]["openpose"]["backend"] == "openpose"
 
 
+def test_an_image_counts_where_rules_run_in_containers(root: Path, config: dict[str, Any]) -> None:
+    settings = config["pose"] | {"openpose": config["pose"]["openpose"] | {"container": "docker://lab/openpose"}}
+    entries = models.load(root / "config/models.yaml")
+    for with_containers in (False, True):
+        chosen, left_out = candidates.choose([], settings, entries, "resources/models", with_containers)
+        assert ("openpose" in chosen) == with_containers
+        assert ("openpose" in left_out) != with_containers
+
+
 def test_what_is_asked_for_is_fetched_from_its_address_and_nothing_else_is_run(
     root: Path, config: dict[str, Any]
 ) -> None:

@@ -994,6 +994,9 @@ def traces(original_angles: pd.DataFrame, method_angles: Mapping[str, pd.DataFra
 
 # --- Pose networks
 
+#: The names of more pairs than this stand upright below their columns.
+_MOST_LEVEL = 3
+
 
 def backends(
     cost: pd.DataFrame, of_keypoints: pd.DataFrame, of_angles: pd.DataFrame, signal: str, titles: Mapping[str, str]
@@ -1022,8 +1025,10 @@ def backends(
         parts = ["head", "body", *(name for name in _HEAD_TO_FOOT if name in seen)]
         rows_mm = 5 * max(len(parts), 14 * bool(pairs))
         cost_mm = 16 + 6 * len(cost)
-        figure = _figure("backends", max(WIDTH_MM, 70 + 36.0 * len(pairs)), rows_mm + cost_mm + 30 * bool(pairs))
-        shares = [rows_mm + 30, cost_mm] if pairs else [1]
+        turned = len(pairs) > _MOST_LEVEL
+        below_mm = 50 if turned else 30
+        figure = _figure("backends", max(WIDTH_MM, 70 + 22.0 * len(pairs)), rows_mm + cost_mm + below_mm * bool(pairs))
+        shares = [rows_mm + below_mm, cost_mm] if pairs else [1]
         subfigures: Any = figure.subfigures(len(shares), 1, height_ratios=shares, squeeze=False)[:, 0]
         if pairs:
             left, right = subfigures[0].subplots(1, 2)
@@ -1042,7 +1047,7 @@ def backends(
                 ).reindex(index)
                 top = float(np.nanmax(values.to_numpy(dtype=float), initial=0.0)) or 1.0
                 image = _map(axes, values, blues, Normalize(0, top), form.format)
-                axes.set_xticks(range(len(names)), names)
+                axes.set_xticks(range(len(names)), names, rotation=90 if turned else 0)
                 axes.set_title("Keypoints" if key == "keypoint" else "Joint angles", fontweight="bold")
                 subfigures[0].colorbar(image, ax=axes, location="bottom", aspect=30, pad=0.02, label=label)
         speed, memory = subfigures[-1].subplots(1, 2, sharey=True)
