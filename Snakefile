@@ -19,6 +19,7 @@ include: "rules/review.smk"
 include: "rules/kinematics.smk"
 include: "rules/study.smk"
 include: "rules/release.smk"
+include: "rules/backends.smk"
 include: "rules/status.smk"
 
 

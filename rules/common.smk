@@ -23,6 +23,7 @@ try:
     RESULTS = os.path.expanduser(config["results_dir"])
     # Files that a pose backend needs and that are the user's own.
     POSE_FILES = pose.files(config["pose"])
+    POSE_CONTAINER = pose.container(config["pose"])
     VIDEOS = dataset.scan(
         config["dataset"],
         config["videos"],
@@ -62,12 +63,16 @@ VISIBLE = {video: row.visible for video, row in DETAILS.items() if row.visible}
 SETTINGS = {
     key: value
     for key, value in config.items()
-    if key not in ("dataset", "results_dir", "videos", "secret_file", "corrections")
+    if key
+    not in (
+        *("dataset", "results_dir", "videos", "secret_file", "corrections"),
+        "backends",
+    )
 } | {"pose": POSE}
 USED_MODELS = [*POSE_MODELS.values(), "yunet", "centerface"]
 MODELS = networks.facts(NETWORKS, USED_MODELS)
 LIBRARY_FACTS = networks.facts(LIBRARIES, LIBRARIES)
-MODEL_FILES = {NETWORKS[name]["file"]: name for name in USED_MODELS}
+MODEL_FILES = [NETWORKS[name]["file"] for name in USED_MODELS]
 LIBRARY_FILES = {entry["file"]: name for name, entry in LIBRARIES.items()}
 
 

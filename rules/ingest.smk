@@ -12,6 +12,8 @@ rule screen:
         f"{BENCHMARKS}/screen/{{video}}.tsv"
     conda:
         "../envs/deidpose.yaml"
+    container:
+        POSE_CONTAINER
     threads: 1
     resources:
         mem_mb=megabytes("screen", MORE_MB),

@@ -1,6 +1,5 @@
-localrules:
-    fetch_model,
-    fetch_library,
+# File -> its entry, also of networks that only `backends` or another setting needs.
+ENTRIES = {entry["file"]: entry for entry in NETWORKS.values()}
 
 
 # Compute nodes may have no network: these run where Snakemake itself does.
@@ -24,7 +23,7 @@ rule fetch_model:
         mem_mb=megabytes("fetch_model"),
         runtime=minutes("fetch_model"),
     params:
-        entry=lambda wildcards: NETWORKS[MODEL_FILES[wildcards.file]],
+        entry=lambda wildcards: ENTRIES[wildcards.file],
     script:
         "../scripts/fetch_model.py"
 

@@ -1,3 +1,17 @@
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
+
+# Whether Snakemake runs rules in the containers that they name.
+WITH_CONTAINERS = (
+    DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+)
+
+if POSE_CONTAINER and not WITH_CONTAINERS:
+    raise WorkflowError(
+        "The setting pose.openpose.container names an image, which Snakemake uses with --sdm apptainer only: add "
+        "that, or leave the setting empty to run what is on this machine."
+    )
+
+
 rule estimate_pose:
     """BODY_25 keypoints of everyone in one video, from its original or one of its copies."""
     input:
@@ -16,6 +30,8 @@ rule estimate_pose:
     priority: 1
     conda:
         "../envs/deidpose.yaml"
+    container:
+        POSE_CONTAINER
     threads: 1
     resources:
         mem_mb=megabytes("estimate_pose", MORE_MB),

@@ -83,6 +83,20 @@ def test_nothing_is_imported_from_where_the_workflow_runs(tmp_path: Path, monkey
     assert guard.run("json:loads", {"s": "1"}, BOUNDS) == 1
 
 
+def test_packages_are_found_where_this_process_finds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container, into which Snakemake brings its own packages at the end of the path."""
+    (tmp_path / "brought_along.py").write_text("def seven():\n    return 7\n")
+    monkeypatch.setattr("sys.path", [*sys.path, str(tmp_path)])
+    assert guard.run("brought_along:seven", {}, BOUNDS) == 7
+
+
+def test_a_package_that_is_missing_is_no_fault_of_the_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in_need.py").write_text("import no_such_package\n")
+    monkeypatch.setattr("sys.path", [*sys.path, str(tmp_path)])
+    with pytest.raises(ImportError, match="no_such_package"):
+        guard.run("in_need:anything", {}, BOUNDS)
+
+
 def test_the_list_of_processes_shows_no_name_of_a_source(tmp_path: Path) -> None:
     text = (
         "from deidpose.errors import UserError\nraise UserError(open('/proc/self/cmdline').read().replace('\\0', ' '))"

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ import pytest
 from numpy.typing import NDArray
 
 from bodies import STANDING
-from deidpose import pose, tables
+from deidpose import pose, tables, video
 from deidpose.errors import UserError
-from deidpose.pose import body_25_network, openpose_ways
+from deidpose.pose import body_25_network, openpose, openpose_ways
 from deidpose.pose.interface import Backend
 from deidpose.skeleton import INDEX
 from deidpose.video import Frame
@@ -83,7 +84,8 @@ def settings(config: Settings) -> Settings:
 def nothing_of_openpose_is_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever this machine has, a test sees only what it puts there."""
     monkeypatch.setenv("PATH", str(tmp_path / "programs"))
-    monkeypatch.delitem(sys.modules, "pyopenpose", raising=False)
+    for name in ("pyopenpose", "openpose", "openpose.pyopenpose"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 def test_every_backend_has_what_the_interface_asks_for() -> None:
@@ -260,6 +262,81 @@ def test_a_program_that_does_something_else_is_an_error_and_no_shift(
     assert ("not found" in caplog.text) == ("sys.exit" in before)
 
 
+def test_frames_lie_in_the_place_that_is_given_and_nowhere_else(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a job that was killed has left there goes first; nothing is left at the end, whether it works or not."""
+    put_program(tmp_path, "assert not (pictures[0].parent.parent / 'left.png').exists()")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    place = tmp_path / "restricted.frames"
+    place.mkdir()
+    (place / "left.png").write_bytes(b"a face")
+    found = pose.estimate(film(3), RATE, {}, {**settings, "scratch": str(place)})
+    assert found["frame"].nunique() == 3
+    flags = json.loads((tmp_path / "flags.json").read_text(encoding="utf-8"))
+    assert flags["--image_dir"] == str(place / "pictures")
+    assert not place.exists()
+    put_program(tmp_path, "sys.exit(1)")
+    with pytest.raises(UserError, match="ended with the code 1"):
+        pose.estimate(film(3), RATE, {}, {**settings, "scratch": str(place)})
+    assert not place.exists()
+
+
+def test_what_a_killed_job_has_left_goes_with_any_backend(
+    config: Settings, models: dict[str, Path], clip: Path, tmp_path: Path
+) -> None:
+    _, timestamps = video.screen(clip, video.Limits(10**9, 10**7, 60, 1000))
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames/left.png").write_bytes(b"a face")
+    pose.estimate_file(
+        clip, timestamps, False, tables.empty("cuts"), models, config["pose"], scratch=tmp_path / "frames"
+    )
+    assert not (tmp_path / "frames").exists()
+
+
+def test_a_program_that_hangs_is_stopped_with_all_that_it_has_started(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = tmp_path / "started"
+    code = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    put_program(
+        tmp_path, f"import subprocess; subprocess.Popen([sys.executable, '-c', {code!r}]); import time; time.sleep(600)"
+    )
+    monkeypatch.setattr("deidpose.pose.openpose._START_S", 4.0)
+    monkeypatch.setattr("deidpose.pose.openpose._PATIENCE", 0.0)
+    with pytest.raises(UserError, match=r"not ended after 4 seconds, for 2 frames: it hangs"):
+        pose.estimate(film(2), RATE, {}, {**settings, "scratch": str(tmp_path / "frames")})
+    assert not (tmp_path / "frames").exists()
+    deadline = time.monotonic() + 10
+    while alive(int(started.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not alive(int(started.read_text()))
+
+
+def alive(process: int) -> bool:
+    """Say whether a process runs; one that has ended and is only waited for does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_openposes_program_gets_time_in_proportion_to_its_work(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_program(tmp_path)
+    limits = []
+    real = openpose._run
+    monkeypatch.setattr(openpose, "_run", lambda *given: limits.append(given[-1]) or real(*given))
+    for height, n_frames in ((176, 2), (352, 2), (352, 4)):
+        settings["openpose"]["net_height"] = height
+        pose.estimate(film(n_frames), RATE, {}, settings)
+    minutes = [limit / 60 for limit in limits]
+    assert minutes[0] > 10
+    assert 1.9 < minutes[1] - 10 == pytest.approx(4 * (minutes[0] - 10))
+    assert minutes[2] - 10 == pytest.approx(2 * (minutes[1] - 10))
+
+
 def test_a_program_that_gives_another_skeleton_is_an_error(settings: Settings, tmp_path: Path) -> None:
     put_program(
         tmp_path, "written = test_openpose.written\ntest_openpose.written = lambda frame: written(frame)[:, :18]"
@@ -387,6 +464,25 @@ def test_the_first_way_for_which_everything_is_here_is_gone(
     assert openpose_ways.choose({**own, "way": "network"}) == "network"
 
 
+def test_the_module_is_also_found_where_openpose_installs_it(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "openpose").mkdir()
+    (tmp_path / "openpose/__init__.py").write_text("from . import pyopenpose as pyopenpose\n", encoding="utf-8")
+    (tmp_path / "openpose/pyopenpose.py").write_text(
+        "from test_openpose import Datum, VectorDatum, WrapperPython\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(WrapperPython, "state", "new")
+    assert pose.files(settings) == {}
+    try:
+        assert pose.estimate(film(4), RATE, {}, settings)["person"].nunique() == 2
+        assert pose.origin({}, settings)["way"] == "pyopenpose"
+    finally:
+        for name in ("openpose", "openpose.pyopenpose"):
+            sys.modules.pop(name, None)
+
+
 def test_a_module_that_does_not_import_is_none(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -397,6 +493,60 @@ def test_a_module_that_does_not_import_is_none(
         openpose_ways.choose(settings["openpose"])
     put_program(tmp_path)
     assert openpose_ways.choose(settings["openpose"]) == "binary"
+
+
+@pytest.mark.parametrize(
+    "image", ["docker://ghcr.io/lab/openpose:1.7.0", "library://lab/tools/openpose:sha256.0a1b", "oras://lab/openpose"]
+)
+def test_what_is_in_a_container_is_not_asked_for_here(settings: Settings, image: str) -> None:
+    settings["openpose"]["container"] = image
+    assert pose.files(settings) == {}
+    assert pose.container(settings) == image
+    assert "container" not in pose.told(settings)["openpose"]
+    assert pose.container({**settings, "backend": "blazepose"}) is None
+
+
+def test_an_image_on_the_disk_is_a_file_or_a_folder(settings: Settings, tmp_path: Path) -> None:
+    for name in ("image.sif", "folder/image"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+        settings["openpose"]["container"] = os.path.relpath(path)
+        assert pose.container(settings) == str(path)
+
+
+@pytest.mark.parametrize(
+    ("image", "sentence"),
+    [
+        ("none.sif", "none.sif, which does not exist"),
+        ("ftp://lab/image", "begins with docker://"),
+        ("docker://lab/image; rm -rf x", "begins with docker://"),
+        ("docker://", "begins with docker://"),
+        ("two words.sif", "no path with other signs"),
+        ("{video}.sif", "no path with other signs"),
+    ],
+)
+def test_an_image_that_cannot_be_one_is_told_in_a_sentence(
+    settings: Settings, tmp_path: Path, image: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("two words.sif", "{video}.sif"):
+        (tmp_path / name).write_bytes(b"")
+    settings["openpose"]["container"] = image
+    with pytest.raises(UserError, match=sentence):
+        pose.files(settings)
+
+
+@pytest.mark.usefixtures("pyopenpose")
+def test_an_image_says_where_its_models_are(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENPOSE_MODEL_FOLDER", "/opt/openpose/models")
+    pose.estimate(film(2), RATE, {}, settings)
+    assert WrapperPython.given["model_folder"] == "/opt/openpose/models/"
+    monkeypatch.setattr(WrapperPython, "state", "new")
+    pose.estimate(film(2), RATE, {"openpose_model_folder": tmp_path}, settings)  # what is asked for comes first
+    assert WrapperPython.given["model_folder"] == f"{tmp_path}/"
 
 
 def test_the_users_files_are_inputs_of_jobs_and_no_part_of_what_is_told(settings: Settings, tmp_path: Path) -> None:

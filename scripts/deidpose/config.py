@@ -142,7 +142,8 @@ def expectation(definition: Mapping[str, Any]) -> str:
     kind = definition["type"]
     if kind == "array":
         always = f", always with {definition['contains']['const']}" if "contains" in definition else ""
-        return f"a list with one or more of {', '.join(definition['items']['enum'])}, each once{always}"
+        least = "one" if definition.get("minItems") else "none"
+        return f"a list with {least} or more of {', '.join(definition['items']['enum'])}, each once{always}"
     words = _TYPES[kind]
     if definition.get("minLength"):
         words += ", not empty"

@@ -72,6 +72,8 @@ def run(function: str, arguments: Mapping[str, Any], bounds: Bounds) -> Any:
 
     Raises
     ------
+    ImportError
+        A package of the function is not there.
     UserError
         As the function raises it; or the process has crashed, has taken too long or too much memory, or has failed
         in a way that nobody foresaw. The log then says where.
@@ -82,7 +84,9 @@ def run(function: str, arguments: Mapping[str, Any], bounds: Bounds) -> Any:
         "MALLOC_ARENA_MAX": "2",  # each would reserve 64 MB of address space, and threads have one each
         "OPENBLAS_NUM_THREADS": "1",
     }
-    request = json.dumps({"function": function, "arguments": dict(arguments), "bounds": bounds})
+    # In a container, packages may lie where Snakemake has put them and no new Python would look.
+    path = [place for place in sys.path if place not in ("", os.getcwd())]
+    request = json.dumps({"function": function, "arguments": dict(arguments), "bounds": bounds, "path": path})
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     ) as child:
@@ -92,6 +96,8 @@ def run(function: str, arguments: Mapping[str, Any], bounds: Bounds) -> Any:
             child.kill()
     if answer is None:
         raise UserError("The video makes its decoder crash or run out of memory; export it again.")
+    if "missing" in answer:  # nothing that is wrong with the video
+        raise ImportError(answer["missing"])
     if "sentence" in answer:
         raise UserError(answer["sentence"])
     if "failure" in answer:
@@ -182,7 +188,12 @@ def _main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     bounds = Bounds(*request["bounds"])
     module, name = request["function"].split(":")
-    called = getattr(importlib.import_module(module), name)
+    sys.path += [place for place in request["path"] if place not in sys.path]
+    try:
+        called = getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        os.write(output, json.dumps({"missing": str(error)}).encode() + b"\n")
+        return
     _limit(bounds)
     from deidpose import guard  # this module runs under the name __main__, and the library imports another one
 

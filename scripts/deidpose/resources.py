@@ -50,6 +50,8 @@ _NEEDS = {
     "study": Need(1400, 0, 60, 0),  # its peak is short; the benchmarks look too rarely to see it
     "report": Need(400, 0, 60, 0),
     "publish": Need(300, 0, 60, 0),
+    "compare_backends": Need(600, 0, 20, 0.05),
+    "show_backends": Need(500, 0, 60, 0),
 }
 #: A slower machine and a crowded scene are no reason to be killed: ask for this many times the measured time.
 _SAFETY = 4.0

@@ -52,7 +52,8 @@ def screen(
     try:
         if "reason" not in facts:
             first = next(video.read_frames(scratch, timestamps))
-            facts["remark"] = "" if len(pose.estimate([first], 1.0, models, pose_settings, threads)) else NO_PERSON
+            own = {**pose_settings, "scratch": f"{scratch}.frames"}
+            facts["remark"] = "" if len(pose.estimate([first], 1.0, models, own, threads)) else NO_PERSON
     finally:
         for ending in ("", ".partial", ".mp4", ".mp4.partial"):
             Path(f"{scratch}{ending}").unlink(missing_ok=True)

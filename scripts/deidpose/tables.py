@@ -37,6 +37,8 @@ _TRACK = Column("int64", "", "identity of the face within this video, from 0")
 _READ_BY = Column("str", "", "ffmpeg, or bytes: read byte by byte and without FFmpeg")
 _PLACE = Column("str", "", "file, container, track, stream, chapter, packet, frame or coded stream")
 _KIND = Column("str", "", "what kind of thing it is, such as tag, sound stream, date or SEI")
+_BACKEND = Column("str", "", "pose network, as the setting backends names it; of two, the reference")
+_OTHER = Column("str", "", "the pose network that is compared with it")
 _CATEGORY = Column("str", "", "letters of 45 CFR 164.514(b)(2)(i) that it can touch; empty: none")
 
 #: Table name -> column name -> definition. The order is the order in the files.
@@ -372,6 +374,72 @@ TABLES: dict[str, dict[str, Column]] = {
         "n_different": Column("int64", "", "joint angles that are different"),
         "n_undecided": Column("int64", "", "joint angles that are undecided"),
         "reason": Column("str", "", "why it has this rank, in a sentence"),
+    },
+    "backends": {
+        "backend": _BACKEND,
+        "way": Column("str", "", "in which of several ways it was run; empty where there is one"),
+        "version": Column("str", "", "what ran it"),
+        "licence": Column("str", "", "licence of its networks"),
+        "n_videos": Column("int64", "", "videos"),
+        "n_frames": Column("int64", "frames", "frames of them"),
+        "n_people": Column("int64", "", "identities, over all videos"),
+        "n_sightings": Column("int64", "", "people in frames, a keypoint of them seen"),
+        "n_frames_empty": Column("int64", "frames", "frames in which nobody is seen"),
+        "n_threads": Column("int64", "", "threads of one inference"),
+        "frames_per_s": Column("float64", "1/s", "frames by the time that they took, networks loaded"),
+        "cpu_ms_per_frame": Column("float64", "ms", "time of processors for a frame, networks loaded"),
+        "peak_mb": Column("float64", "10^6 bytes", "most memory of a process, over all videos"),
+    },
+    "backend_people": {
+        "video": _VIDEO,
+        "backend": _BACKEND,
+        "other": _OTHER,
+        "n_backend": Column("int64", "", "people in frames that backend sees"),
+        "n_other": Column("int64", "", "people in frames that other sees"),
+        "n_both": Column("int64", "", "people in frames that both see"),
+        "n_mirrored": Column("int64", "frames", "of those in both, left and right exchanged in other"),
+        "n_switches": Column("int64", "", "changes of identity in other, against backend"),
+    },
+    "backend_keypoints": {
+        "video": _VIDEO,
+        "backend": _BACKEND,
+        "other": _OTHER,
+        "keypoint": Column("str", "", "name; head: nose, eyes and ears together; body: all others together"),
+        "n_backend": Column("int64", "", "sightings of the keypoint by backend, of people whom both see in the frame"),
+        "n_other": Column("int64", "", "the same by other"),
+        "n_both": Column("int64", "", "sightings by both"),
+        "distance_median": Column("float64", "torso length", "median distance of the two"),
+        "distance_p95": Column("float64", "torso length", "95th percentile of the distance"),
+        "within_0_1": Column("float64", "0..1", "share of n_both within 0.1 torso lengths"),
+        "bias_x": Column("float64", "torso length", "mean of other minus backend, to the right"),
+        "bias_y": Column("float64", "torso length", "mean of other minus backend, downwards"),
+    },
+    "backend_angles": {
+        "video": _VIDEO,
+        "backend": _BACKEND,
+        "other": _OTHER,
+        "person": Column("int64", "", "identity of the person in the keypoints of backend"),
+        "angle": _ANGLE,
+        "signal": _SIGNAL,
+        "n_original": Column("int64", "frames", "frames with this angle in backend"),
+        "n_both": Column("int64", "frames", "frames with this angle in both"),
+        "bias_deg": Column("float64", "deg", "mean of other minus backend"),
+        "sd_deg": Column("float64", "deg", "standard deviation of other minus backend, n - 1"),
+        "mae_deg": Column("float64", "deg", "mean absolute difference"),
+        "icc_2_1": Column("float64", "", "intraclass correlation ICC(2,1): two-way random, absolute agreement, single"),
+    },
+    "backend_agreement": {
+        "backend": _BACKEND,
+        "other": _OTHER,
+        "angle": _ANGLE,
+        "signal": _SIGNAL,
+        "n_units": Column("int64", "", "subjects with the angle; a video without a subject is one"),
+        "n_pairs": Column("int64", "frames", "frames in both, over all units"),
+        "mae_deg": Column("float64", "deg", "mean absolute difference, mean over units"),
+        "bias_deg": Column("float64", "deg", "mean of other minus backend, over frames"),
+        "loa_low_deg": Column("float64", "deg", "lower limit of agreement over frames of all units"),
+        "loa_high_deg": Column("float64", "deg", "upper limit of agreement over frames of all units"),
+        "icc_2_1": Column("float64", "", "mean over units of the ICC(2,1) over frames"),
     },
 }
 

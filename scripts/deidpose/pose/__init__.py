@@ -30,6 +30,8 @@ class Needs(NamedTuple):
     #: Keys of ``pose.{backend}`` that hold paths of the user's own files and folders, empty where there is none. The
     #: backend gets them among its models as ``{backend}_{key}``.
     files: tuple[str, ...] = ()
+    #: Called with ``pose.{backend}``; returns the image of a container to run it in, empty for none.
+    container: Callable[[Mapping[str, Any]], str] = lambda _: ""
     #: Called with ``pose.{backend}``; raises `UserError` where something of what it needs is not there.
     check: Callable[[Mapping[str, Any]], None] | None = None
     #: Called with ``pose.{backend}``; returns megabytes, and seconds a frame, that it needs more than BlazePose does by
@@ -54,7 +56,12 @@ def _cost_of_rtmpose(_: Mapping[str, Any]) -> tuple[float, float]:
 #: Backend, the name of a module of this package -> what it needs.
 BACKENDS: dict[str, Needs] = {
     "blazepose": Needs(models=("blazepose_detector", "blazepose_landmarks"), cost=_cost_of_landmarks),
-    "openpose": Needs(files=openpose_ways.FILES, check=openpose_ways.check, cost=openpose_ways.cost),
+    "openpose": Needs(
+        files=openpose_ways.FILES,
+        container=openpose_ways.container,
+        check=openpose_ways.check,
+        cost=openpose_ways.cost,
+    ),
     "rtmpose": Needs(models=("rtmpose_detector", "rtmpose_landmarks"), cost=_cost_of_rtmpose),
 }
 
@@ -110,12 +117,19 @@ def files(settings: Mapping[str, Any]) -> dict[str, str]:
     return {f"{name}_{key}": os.path.abspath(path) for key, path in found.items()}
 
 
+def container(settings: Mapping[str, Any]) -> str | None:
+    """Return the image of the container that the chosen backend is to be run in, None for none; errors as `files`."""
+    name = settings["backend"]
+    return BACKENDS[name].container(settings.get(name, {})) or None
+
+
 def told(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``pose`` of the configuration without paths: what a reader of the release may know."""
     without = dict(settings)
     for name, needs in BACKENDS.items():
         if needs.files and name in without:
-            without[name] = {key: value for key, value in without[name].items() if key not in needs.files}
+            hidden = {*needs.files, "container"}
+            without[name] = {key: value for key, value in without[name].items() if key not in hidden}
     return without
 
 
@@ -165,6 +179,62 @@ def estimate(
         backend(settings["backend"]), frames, frame_rate, models, settings, threads, cuts
     )
     return table
+
+
+def estimate_file(
+    path: str | Path,
+    timestamps: "pd.DataFrame",
+    is_original: bool,
+    cuts: "pd.DataFrame",
+    models: Mapping[str, str | Path],
+    settings: Mapping[str, Any],
+    threads: int = 1,
+    watch: "Callable[[Iterable[Frame]], Iterable[Frame]]" = iter,
+    scratch: str | Path | None = None,
+) -> "pd.DataFrame":
+    """Estimate the keypoints of everyone in a sanitized original or a copy of it, and log how far that is.
+
+    Parameters
+    ----------
+    path : path
+        The video.
+    timestamps : DataFrame
+        The table ``timestamps`` of the original, which the copies keep exactly.
+    is_original : bool
+        Whether the video is the sanitized original, whose frames have to be matched to the timestamps.
+    cuts : DataFrame
+        The table ``cuts``.
+    models, settings, threads
+        As `estimate` has them.
+    watch : callable
+        Gets the frames and returns them: it can count them, and tell when the first is asked for.
+    scratch : path, optional
+        A folder for frames on the disk, faces visible, that nobody else uses; what is there is removed, now and at the
+        end. Without one they lie in the folder for temporary files.
+
+    Returns
+    -------
+    DataFrame
+        As `estimate` returns it.
+
+    Raises
+    ------
+    UserError
+        As the backend and `video.read_frames` do.
+    """
+    if scratch is not None:
+        settings = {**settings, "scratch": str(scratch)}
+        importlib.import_module("deidpose.pose.scratch").remove(scratch)
+    progress, video = (importlib.import_module(f"deidpose.{name}") for name in ("progress", "video"))
+    frames = video.read_frames(path, timestamps if is_original else None, threads)
+    return estimate(
+        watch(progress.followed(frames, len(timestamps))),
+        video.frame_rate(timestamps),
+        models,
+        settings,
+        threads,
+        frozenset(cuts["frame"]),
+    )
 
 
 def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dict[str, Any]:

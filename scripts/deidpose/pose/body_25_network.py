@@ -24,7 +24,7 @@ from deidpose.pose import part_fields
 _STRIDE = 8
 _MULTIPLE = 16
 #: MD5 of pose_iter_584000.caffemodel (OpenPose's ``CMakeLists.txt``, where it is downloaded).
-_MD5 = "78287b57cf85fa89c03f1393d368e5b7"
+MD5 = "78287b57cf85fa89c03f1393d368e5b7"
 
 
 class Network(NamedTuple):
@@ -61,8 +61,7 @@ def load(prototxt: str | Path, weights: str | Path, height: int, scales: Sequenc
         OpenCV cannot read the files, or they are of another network.
     """
     try:
-        with open(weights, "rb") as file:
-            found, size = hashlib.file_digest(file, "md5").hexdigest(), file.tell()
+        found, size = md5(weights), Path(weights).stat().st_size
         net = cv2.dnn.readNetFromCaffe(str(prototxt), str(weights))
         net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
         network = Network(net, height, tuple(scales))
@@ -79,15 +78,26 @@ def load(prototxt: str | Path, weights: str | Path, height: int, scales: Sequenc
             f"pixels, and that of BODY_25 gives {part_fields.N_CHANNELS} of {side}: name the files of OpenPose's "
             "models/pose/body_25."
         )
-    if found != _MD5:
+    if found != MD5:
         logging.warning(
             "The file of pose.openpose.weights is not OpenPose's pose_iter_584000.caffemodel: its MD5 is %s and not "
             "%s, and it has %.1f MB.",
             found,
-            _MD5,
+            MD5,
             size / 1e6,
         )
     return network
+
+
+def md5(path: str | Path) -> str:
+    """Return the MD5 of a file, by which OpenPose names its weights."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def input_pixels(size: Sequence[int], height: int) -> float:
+    """Return how many pixels of the network's input one pixel of a picture is; ``size`` is its width and height."""
+    return _entry(size, height, 1.0).factor
 
 
 def people(network: Network, picture: NDArray[np.uint8]) -> NDArray[np.float64]:

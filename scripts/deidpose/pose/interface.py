@@ -49,7 +49,9 @@ class Backend(Protocol):
     ) -> Iterator[Sight]:
         """Yield everybody in every frame, in any order; parameters as `deidpose.pose.estimate`.
 
-        All frames are read. Nothing is left out for a low confidence or for lying outside the picture.
+        All frames are read. Nothing is left out for a low confidence or for lying outside the picture. Where frames
+        have to lie on the disk, they may lie in the folder ``scratch`` of the settings alone, where there is that key:
+        it is among the restricted results, is removed at the end, and no other job has it.
         """
 
     def origin(self, models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,10 +4,10 @@ Frames are handed over as the other backends get them, upright and in order, and
 with OpenCV, which may find other frames in a file than we do, and turn them another way.
 """
 
-import importlib
 import logging
+import os
+import signal
 import subprocess
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deidpose import progress
 from deidpose.errors import UserError
-from deidpose.pose import body_25_network, identities, layouts, openpose_json, openpose_ways
+from deidpose.pose import body_25_network, identities, layouts, openpose_json, openpose_ways, scratch
 from deidpose.pose.interface import Sight
 from deidpose.provenance import file_sha256
 from deidpose.skeleton import BODY_25
@@ -36,8 +37,13 @@ MIDPOINTS: tuple[tuple[str, str, str], ...] = ()
 
 #: Frames that are given to OpenPose's program at once: it takes seconds to start, and they lie on the disk meanwhile.
 _FRAMES_AT_ONCE = 500
+#: OpenPose's program is stopped after this much time to start, and so many times what its network takes in OpenCV on
+#: one core (1.3 s a frame by default): a processor that is shared takes some seconds, and one that hangs for ever.
+_START_S, _PATIENCE = 600.0, 50.0
 #: Name of a frame's picture; OpenPose calls its result {name}_keypoints.json.
 _STEM = "frame_{:012d}"
+#: Of what the program says, the end is enough to see what went wrong.
+_LAST_BYTES = 10_000
 
 
 def people(
@@ -58,7 +64,8 @@ def people(
         Paths of ``openpose_prototxt`` and ``openpose_weights``, or of ``openpose_binary`` and
         ``openpose_model_folder``, those that there are.
     settings : mapping
-        ``pose`` of the configuration: max_people, and openpose with way, net_height, scale_number and scale_gap.
+        ``pose`` of the configuration: max_people, and openpose with way, net_height, scale_number and scale_gap; and
+        ``scratch``, see `interface.Backend.people`.
 
     Raises
     ------
@@ -88,7 +95,7 @@ def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dic
         files["openpose"] = Path(openpose_ways.program(own["binary"]) or "")
         version = "OpenPose's program"
     else:
-        version = f"pyopenpose {getattr(importlib.import_module('pyopenpose'), '__version__', 'unknown')}"
+        version = f"pyopenpose {getattr(openpose_ways.module(), '__version__', 'of an unknown version')}"
     digests = {name: file_sha256(path) for name, path in files.items() if path.is_file()}
     return {"way": way, "version": version, "models": digests, "citation": _CITATION}
 
@@ -97,6 +104,8 @@ def _with_files(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -
     """Return ``pose.openpose`` of the configuration with the paths under which the files are now; empty for none."""
     given = {f"openpose_{key}": key for key in openpose_ways.FILES}
     files = {key: str(models[name]) for name, key in given.items() if name in models.keys()}  # noqa: SIM118
+    # In a container of its own it has models that are nowhere else.
+    files.setdefault("model_folder", os.environ.get(openpose_ways.MODELS_OF_IMAGE, ""))
     return {**settings["openpose"], **dict.fromkeys(openpose_ways.FILES, ""), **files}
 
 
@@ -131,7 +140,7 @@ def _by_module(
     frames: Iterable[Frame], models: Mapping[str, str | Path], settings: Mapping[str, Any]
 ) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float64]]]:
     """Yield frame, picture and people from OpenPose's module for Python (``openpose_python.cpp``)."""
-    module = importlib.import_module("pyopenpose")
+    module: Any = openpose_ways.module()
     wrapper = module.WrapperPython()
     wrapper.configure(_flags(models, settings))
     wrapper.start()
@@ -157,8 +166,8 @@ def _by_program(
         raise UserError("OpenPose's program (pose.openpose.binary) is not there any more.")
     waiting = iter(frames)
     while some := list(islice(waiting, 1)):
-        with tempfile.TemporaryDirectory(prefix="deidpose-") as folder:
-            pictures, results = Path(folder) / "pictures", Path(folder) / "results"
+        with scratch.folder(settings.get("scratch")) as folder:
+            pictures, results = folder / "pictures", folder / "results"
             pictures.mkdir()
             results.mkdir()
             indices = []
@@ -168,7 +177,8 @@ def _by_program(
                 name = str(pictures / f"{_STEM.format(number)}.png")
                 if not cv2.imwrite(name, to_bgr(frame), [cv2.IMWRITE_PNG_COMPRESSION, 1]):
                     raise UserError("The frames for OpenPose's program cannot be written: is the disk full?")
-            _run(program, pictures, results, _flags(models, settings))
+            limit_s = _START_S + _PATIENCE * openpose_ways.cost(settings["openpose"])[1] * len(indices)
+            _run(program, pictures, results, _flags(models, settings), limit_s)
             found = openpose_json.read_folder(results, len(indices))
             for number, (index, bodies) in enumerate(zip(indices, found, strict=True)):
                 picture = cv2.imread(str(pictures / f"{_STEM.format(number)}.png"))
@@ -177,20 +187,41 @@ def _by_program(
                 yield index, np.asarray(picture, np.uint8), _body_25(bodies)
 
 
-def _run(program: str, pictures: Path, results: Path, flags: Mapping[str, str]) -> None:
+def _run(program: str, pictures: Path, results: Path, flags: Mapping[str, str], limit_s: float) -> None:
+    """Run OpenPose's program on a folder of pictures; it is stopped, with all that it has started, after a while."""
     command = [program, "--image_dir", str(pictures), "--write_json", str(results), "--display", "0"]
     for name, value in flags.items():
         command += [f"--{name}", value]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    except OSError as error:
-        raise UserError(f"OpenPose's program cannot be started: {error.strerror}.") from None
-    if done.returncode:
-        for line in [line for line in (done.stdout + done.stderr).splitlines() if line.strip()][-20:]:
+    # What it says goes into a file: a pipe would be waited for until everything that it has started has ended.
+    said = pictures.parent / "said.txt"
+    with said.open("wb") as output:
+        try:
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        except OSError as error:
+            raise UserError(f"OpenPose's program cannot be started: {error.strerror}.") from None
+        try:
+            code = child.wait(limit_s)
+        except BaseException as interruption:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            if not isinstance(interruption, subprocess.TimeoutExpired):
+                raise
+            raise UserError(
+                f"OpenPose's program was stopped because it had not ended after {progress.duration(limit_s)}, for "
+                f"{len(os.listdir(pictures))} frames: it hangs, or needs a faster machine or a smaller "
+                "pose.openpose.net_height."
+            ) from None
+    if code:
+        with said.open("rb") as file:
+            file.seek(max(0, said.stat().st_size - _LAST_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+        for line in [line for line in lines if line.strip()][-20:]:
             logging.error("OpenPose: %s", line)
         raise UserError(
-            f"OpenPose's program ended with the code {done.returncode}; its last words are in the log. If it misses "
-            "its models, set pose.openpose.model_folder."
+            f"OpenPose's program ended with the code {code}; its last words are in the log. If it misses its models, "
+            "set pose.openpose.model_folder."
         )
 
 

@@ -134,13 +134,16 @@ def _surest(
     """Return the candidates to keep, sorted by keypoint and place: one a peak, the surest of each keypoint."""
     order = np.lexsort((position[:, 0], position[:, 1], -score, keypoint))
     kept: list[int] = []
-    for index in order:
-        same = [other for other in kept if keypoint[other] == keypoint[index]]
+    same: list[int] = []  # those kept of this keypoint
+    for index in order.tolist():
+        if same and keypoint[same[0]] != keypoint[index]:
+            same = []
         if len(same) == _MOST_PEAKS:
             continue
         if same and np.abs(position[same] - position[index]).max(axis=1).min() < 1:
             continue
-        kept.append(int(index))
+        same.append(index)
+        kept.append(index)
     return np.array(kept, dtype=np.int64)
 
 

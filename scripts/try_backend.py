@@ -1,0 +1,32 @@
+"""BODY_25 keypoints of everyone in one sanitized original with one of several pose networks, and what that cost."""
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deidpose import costs, pose, tables
+from deidpose.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    settings = snakemake.params.pose
+    origin = pose.origin(snakemake.input, settings)
+    logging.info("Poses are estimated with %s", json.dumps(origin, sort_keys=True))
+    meter = costs.Meter()
+    keypoints = pose.estimate_file(
+        snakemake.input.video,
+        tables.read(snakemake.input.timestamps, "timestamps"),
+        True,
+        tables.read(snakemake.input.cuts, "cuts"),
+        snakemake.input,
+        settings,
+        snakemake.threads,
+        meter.watch,
+        f"{snakemake.output.keypoints}.frames",
+    )
+    told = {"origin": origin, "threads": snakemake.threads, **meter.read()}
+    tables.write(keypoints, "keypoints", snakemake.output.keypoints)
+    Path(snakemake.output.cost).write_text(json.dumps(told, sort_keys=True), encoding="utf-8")
