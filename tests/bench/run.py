@@ -3,7 +3,7 @@
 ::
 
     .venv/bin/python tests/bench/run.py              all of it, as `make bench` does
-    .venv/bin/python tests/bench/run.py peers        one part, printed and not written: peers, floors or growth
+    .venv/bin/python tests/bench/run.py peers        one part, printed and not written: peers, floors, parser or growth
 
 Whatever is compared runs in turn, one process after another, several times; of the times of each the median counts,
 from after its imports to its finished output. Only the ratios say something: machines differ, and so do hours.
@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import cv2
 import numpy as np
 
+from bench_openpose import parser_times
 from clips import write_video
 from corpus import peers
 from deidpose import models, runtime, tables, video
@@ -246,6 +247,14 @@ def bare_seconds(file: str, shape: tuple[int, ...]) -> float:
     return min(times)
 
 
+def of_parser(_: int) -> Iterator[str]:
+    """Yield how long OpenPose's people are put together from its maps, by our own code, without the network."""
+    yield row("people", "ms a frame")
+    yield row("---", "---")
+    for name, seconds in parser_times().items():
+        yield row(name, f"{1000 * seconds:.1f}")
+
+
 def of_growth(_: int) -> Iterator[str]:
     """Yield how time and memory grow with frames and with people."""
     steps = ("detect_faces", "estimate_pose", "anonymize", "search_faces")
@@ -284,6 +293,7 @@ def _size(folder: Path) -> str:
 PARTS: dict[str, tuple[str, Callable[[int], Iterator[str]]]] = {
     "peers": ("Beside others", of_peers),
     "floors": ("Beside what no step can do without", of_floors),
+    "parser": ("OpenPose's people from its maps", of_parser),
     "growth": ("With length and with people", of_growth),
 }
 

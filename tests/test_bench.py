@@ -1,0 +1,50 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import run
+from clips import write_video
+from pages import markers
+
+
+@pytest.fixture(scope="module")
+def folder(pictures: list[np.ndarray], models: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with ten frames of two people, prepared as the bench does it."""
+    source = write_video(tmp_path_factory.mktemp("bench") / "short.mp4", pictures[:10])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "FOLDER", source.parent)
+        return run.prepared(source)
+
+
+def step(root: Path, folder: Path, name: str, source: str) -> dict[str, Any]:
+    command = [sys.executable, root / "tests/bench/step.py", name, folder, "2", source]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def test_every_step_of_the_chain_is_done_as_the_workflow_does_it_and_its_networks_are_counted(
+    root: Path, folder: Path
+) -> None:
+    told = {(name, source): step(root, folder, name, source) for name, source in run.CHAIN}
+    assert all(each["frames"] == 10 and each["seconds"] > 0 and each["megabytes"] > 50 for each in told.values())
+    counted = {name for each in told.values() for name, _, _ in each["networks"]}
+    assert counted == {"face_detection_yunet_2023mar.onnx", "centerface.onnx", "pose_detection.tflite",
+                       "pose_landmark_full.tflite"}  # fmt: skip
+    landmarks = [count for name, _, count in told["estimate_pose", "original"]["networks"] if "landmark" in name]
+    assert sum(landmarks) >= 2 * 10  # two people, ten frames
+    assert {path.name for path in folder.glob("*.mp4")} == {"masked.mp4", "control.mp4", "skeleton.mp4"}
+
+
+def test_the_page_has_the_tables_of_every_part(root: Path) -> None:
+    begin, end = markers("make bench")
+    page = run.PAGE.read_text("utf-8")
+    assert page.count(begin) == page.count(end) == 1
+    between = page.partition(begin)[2].partition(end)[0]
+    assert all(f"### {title}" in between for title, _ in run.PARTS.values())
+    assert "Measured on" in between
