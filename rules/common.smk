@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from deidpose import config as settings
-from deidpose import corrections, dataset, pose, provenance, resources
+from deidpose import corrections, dataset, import_folders, pose, provenance, resources
 from deidpose import models as networks
 from deidpose.errors import UserError
 
@@ -30,8 +30,10 @@ try:
         dataset.read_or_make_secret(
             config["secret_file"] or f"{RESULTS}/restricted/secret.key"
         ),
-        skip=[RESULTS],
+        skip=[RESULTS, *import_folders.within(config["pose"], config["dataset"])],
     )
+    # Where the keypoints are that were there before, of the videos that have any.
+    IMPORTS = import_folders.find(config["pose"], VIDEOS, config["dataset"])
     DETAILS = dataset.details(VIDEOS, config["dataset"], config["videos"])
     CORRECTIONS = corrections.read(config["corrections"], VIDEOS)
     # What does not fit a video is told at once where the videos are known, and else behind the checkpoint.
@@ -60,15 +62,10 @@ MORE_MB, MORE_S_PER_FRAME = pose.cost(POSE)
 VISIBLE = {video: row.visible for video, row in DETAILS.items() if row.visible}
 
 # What a reader of the release may know of the settings: all but the paths.
-SETTINGS = {
-    key: value
-    for key, value in config.items()
-    if key
-    not in (
-        *("dataset", "results_dir", "videos", "secret_file", "corrections"),
-        "backends",
-    )
-} | {"pose": POSE}
+UNTOLD = ("dataset", "results_dir", "videos", "secret_file", "corrections", "backends")
+SETTINGS = {key: value for key, value in config.items() if key not in UNTOLD} | {
+    "pose": POSE | {"import": import_folders.told(config["pose"])}
+}
 USED_MODELS = [*POSE_MODELS.values(), "yunet", "centerface"]
 MODELS = networks.facts(NETWORKS, USED_MODELS)
 LIBRARY_FACTS = networks.facts(LIBRARIES, LIBRARIES)

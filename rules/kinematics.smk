@@ -1,9 +1,9 @@
 rule match_people:
     """Who of the original is who in each copy, and how often a copy changes, loses or adds somebody."""
     input:
-        original=f"{RESTRICTED}/keypoints/{{video}}_original.parquet",
+        original=measured_original,
         copies=of_copies(f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet"),
-        people=f"{RESTRICTED}/people/{{video}}.csv",
+        people=measured_people,
     output:
         matches=f"{RESTRICTED}/matches/{{video}}.parquet",
         identities=f"{RESTRICTED}/identities/{{video}}.csv",
@@ -28,7 +28,7 @@ rule match_people:
 rule joint_angles:
     """Joint and segment angles of everyone in one video, in the original and in every copy, and their movements."""
     input:
-        keypoints=of_sources(f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet"),
+        keypoints=measured_sources,
         matches=f"{RESTRICTED}/matches/{{video}}.parquet",
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
         cuts=f"{RESTRICTED}/cuts/{{video}}.parquet",
@@ -56,14 +56,14 @@ rule joint_angles:
 rule compare:
     """What every method did to the angles and keypoints of one video, person by person, raw and net of the control."""
     input:
-        original_keypoints=f"{RESTRICTED}/keypoints/{{video}}_original.parquet",
+        original_keypoints=measured_original,
         original_angles=f"{RESTRICTED}/angles/{{video}}_original.csv",
         copies_keypoints=of_copies(
             f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet"
         ),
         copies_angles=of_copies(f"{RESTRICTED}/angles/{{video}}_{{source}}.csv"),
         matches=f"{RESTRICTED}/matches/{{video}}.parquet",
-        people=f"{RESTRICTED}/people/{{video}}.csv",
+        people=measured_people,
     output:
         effects=f"{RESTRICTED}/effects/{{video}}.csv",
         keypoint_effects=f"{RESTRICTED}/keypoint_effects/{{video}}.csv",
@@ -90,7 +90,7 @@ rule compare:
 rule export:
     """Keypoints and angles of one video in the formats that other tools read."""
     input:
-        keypoints=of_sources(f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet"),
+        keypoints=measured_sources,
         angles=of_sources(f"{RESTRICTED}/angles/{{video}}_{{source}}.csv"),
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
     output:

@@ -9,12 +9,11 @@ rule publish:
         skeletons=of_study(
             f"{RESTRICTED}/skeleton/{{video}}_{{method}}_skeleton.mp4", method=METHODS
         ),
-        keypoints=of_study(
-            f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet", source=SOURCES
-        ),
+        keypoints=measured_of_study,
         origins=of_study(
             f"{RESTRICTED}/keypoints/{{video}}_{{source}}.json", source=SOURCES
         ),
+        imported=imported_of_study,
         angles=of_study(f"{RESTRICTED}/angles/{{video}}_{{source}}.csv", source=SOURCES),
         movements=of_study(f"{RESTRICTED}/movements/{{video}}.csv"),
         identities=of_study(f"{RESTRICTED}/identities/{{video}}.csv"),

@@ -16,8 +16,13 @@ onstart:
                 "video": list(VIDEOS),
                 "method": METHODS,
                 "source": SOURCES,
-                # No audit asks for the control.
-                "only": {"search_faces": {"source": ["original", *METHODS]}},
+                # No audit asks for the control, and nobody for keypoints that are not there.
+                "only": {
+                    "search_faces": {"source": ["original", *METHODS]},
+                    "import_pose": {"video": list(IMPORTS)},
+                    "list_imported_people": {"video": list(IMPORTS)},
+                },
+                "imported": list(IMPORTS),
                 "excluded": list(corrections.excluded(CORRECTIONS)),
                 "withhold": config["audit"]["withhold"],
             },

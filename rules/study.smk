@@ -39,10 +39,10 @@ STUDY_TABLES = (
 rule show_video:
     """Angles and skeletons of one video as the report shows them, numbers and no pixel, and a figure of the patient's."""
     input:
-        keypoints=of_sources(f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet"),
+        keypoints=measured_sources,
         angles=of_sources(f"{RESTRICTED}/angles/{{video}}_{{source}}.csv"),
         matches=f"{RESTRICTED}/matches/{{video}}.parquet",
-        people=f"{RESTRICTED}/people/{{video}}.csv",
+        people=measured_people,
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
         screening=f"{RESTRICTED}/screened/{{video}}.tsv",
     output:
@@ -126,6 +126,7 @@ rule report:
         origins=of_study(
             f"{RESTRICTED}/keypoints/{{video}}_{{source}}.json", source=SOURCES
         ),
+        imported=imported_of_study,
         payloads=of_study(f"{RESTRICTED}/study/videos/{{video}}.js"),
         libraries=ancient(expand("resources/libraries/{file}", file=LIBRARY_FILES)),
         audits=audits_of_study,

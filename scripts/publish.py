@@ -28,7 +28,10 @@ with job(snakemake.log[0]):
             "corrections": snakemake.params.corrections,
             "left_visible": snakemake.params.visible,
             "models": snakemake.params.models,
-            "poses": pose.one_origin(json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.origins),
+            "poses": pose.one_origin(
+                (json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.origins),
+                pose.read_imported(snakemake.input.imported),
+            ),
             "versions": provenance.versions(),
         },
     )

@@ -16,7 +16,10 @@ NAMES = (
 )  # fmt: skip
 
 with job(snakemake.log[0]):
-    origins = pose.one_origin(json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.origins)
+    origins = pose.one_origin(
+        (json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.origins),
+        pose.read_imported(snakemake.input.imported),
+    )
     models = snakemake.params.models
     page, beside = report.render(
         screening=corrections.leave_out(tables.read(snakemake.input.screening, "screening"), snakemake.params.excluded),
@@ -36,6 +39,7 @@ with job(snakemake.log[0]):
             for name, path in zip(snakemake.params.libraries, snakemake.input.libraries, strict=True)
         },
         conditions=snakemake.params.conditions,
+        imported=pose.warning_of_imports(origins, len(snakemake.input.payloads)),
     )
     Path(snakemake.output.report).write_text(page, encoding="utf-8", errors="replace", newline="\n")
     Path(snakemake.output.beside).write_text(json.dumps(beside) + "\n", encoding="utf-8")

@@ -202,6 +202,7 @@ def render(
     payloads: Mapping[str, str | Path],
     sentence: str,
     conditions: Mapping[str, str] | None = None,
+    imported: str = "",
 ) -> Page:
     """Write the report.
 
@@ -229,6 +230,8 @@ def render(
         Which method to choose and why.
     conditions : mapping, optional
         Video -> condition of the table of videos.
+    imported : str
+        From `pose.warning_of_imports`.
 
     Returns
     -------
@@ -334,6 +337,7 @@ def render(
         lead=lead,
         rest=rest,
         caution=_caution(choice, summary, equivalence, signal, margin),
+        imported=imported,
         choice=_records(choice.sort_values("rank")),
         marks=study["looks"],
         flow=_flow(screening, audits, withhold),

@@ -41,6 +41,8 @@ _NEEDS = {
     "search_faces": Need(1300, 60, 10, 0.15),
     "audit": Need(550, 60, 10, 0.03),
     "estimate_pose": Need(600, 300, 10, 0.08),
+    "import_pose": Need(450, 100, 10, 0.02),
+    "list_imported_people": Need(400, 0, 10, 0.004),
     "draw_skeleton": Need(500, 200, 10, 0.03),
     "match_people": Need(400, 0, 10, 0.004),
     "joint_angles": Need(400, 0, 10, 0.01),

@@ -66,7 +66,7 @@ def write_plan(results: str | Path, plan: Mapping[str, Any]) -> None:
     plan : mapping
         ``video``, ``method`` and ``source`` with the values of these wildcards; ``excluded``, the videos that a
         reviewer has left out; ``withhold``, the verdicts that keep a file from the release; ``only``, by rule, fewer
-        values of a wildcard than all rules have.
+        values of a wildcard than all rules have; ``imported``, the videos with imported keypoints of the original.
 
     Raises
     ------
@@ -133,8 +133,13 @@ def read_steps(
     published = benchmarks.get("", -1.0) if logs.get("", 0.0) <= benchmarks.get("", -1.0) else -1.0
     steps = []
     for rule, wildcards in rules.items():
-        of_rule = {**plan, **plan.get("only", {}).get(rule, {})}
-        names = _names(wildcards, of_rule, plan.get("video") if rule == "screen" else usable)
+        only = plan.get("only", {}).get(rule, {})
+        if not only.get("video", ["any"]):
+            continue
+        videos = plan.get("video") if rule == "screen" else usable
+        if videos is not None and "video" in only:
+            videos = [video for video in videos if video in only["video"]]
+        names = _names(wildcards, {**plan, **only}, videos)
         logs, benchmarks = (_files(results / kind, rule, bool(wildcards), names) for kind in ("logs", "benchmarks"))
         newer = [Job(rule, name, changed) for name, changed in logs.items() if changed > benchmarks.get(name, -1.0)]
         under_way = [
@@ -267,7 +272,7 @@ def _videos(results: Path, plan: Mapping[str, Any], rows: Mapping[str, Mapping[s
     left_out = [video for video in plan.get("excluded", []) if video in rows]
     if left_out:
         text += f"; {len(left_out)} left out by a reviewer"
-    lines = _entry("videos", text)
+    lines = _entry("videos", text) + _imported(plan, rows)
     reasons: dict[str, list[str]] = {}
     for video, row in rows.items():
         if row["status"] == "rejected":
@@ -277,6 +282,20 @@ def _videos(results: Path, plan: Mapping[str, Any], rows: Mapping[str, Mapping[s
     if len(reasons) > _LISTED:
         lines += _entry("", f"{len(reasons) - _LISTED} more reasons")
     return lines + (_entry("", f"reasons: {results}/restricted/screening.tsv") if reasons else [])
+
+
+def _imported(plan: Mapping[str, Any], rows: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return of which videos the keypoints of the original are imported, where that is asked for."""
+    imported = set(plan.get("imported", []))
+    if not imported:
+        return []
+    others = [
+        video
+        for video in plan["video"]
+        if video not in imported and rows.get(video, {}).get("status") != "rejected" and video not in plan["excluded"]
+    ]
+    text = f"keypoints of the original imported for {len(imported)}"
+    return _entry("", f"{text}, and from the backend for {_several(others)}" if others else text)
 
 
 def _several(names: list[str]) -> str:

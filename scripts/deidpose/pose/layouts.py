@@ -4,6 +4,8 @@ Sources of the orders: OpenPose, ``poseParameters.cpp`` (BODY_25, BODY_25B, BODY
 dataset (Li et al. 2020, CVPR, PaStaNet; 26 keypoints).
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,25 +38,41 @@ _BY_COUNT = {18: ("COCO-18",), 25: ("BODY_25", "BODY_25B"), 26: ("HALPE-26",), 1
 
 #: A point that is the middle of two others lies nearer to it than this, as a share of the size of the body.
 _MIDDLE = 0.12
-#: So many bodies tell one layout from another.
+#: Points of a face lie closer together than this share of what else is seen of a body, or of another group of points.
+_FACE = 0.5
+#: An ankle lies nearer to a point of its foot than this, as a share of the size of the body.
+_FOOT = 0.15
+#: Of a body with fewer points nothing is said: where nothing but a face is seen, all points lie close together.
+_FEWEST_POINTS = 8
+#: So many bodies tell one layout from another, ...
 _FEWEST_BODIES = 5
+#: ... and so large a share of them has to say the same.
+_AGREED = 0.8
 
 
-def recognize(bodies: NDArray[np.float64]) -> str:
+def recognize(bodies: NDArray[np.float64], named: str = "") -> str:
     """Return the layout of keypoints, a key of `LAYOUTS`.
 
-    The number of points tells most of them. BODY_25 and BODY_25B both have 25: in the first, point 1 is the middle of
-    points 2 and 5 (neck and shoulders) and point 8 that of 9 and 12 (hips); in the second they are an eye and an elbow.
+    The number of points tells most of them. BODY_25 and BODY_25B both have 25, and two things tell them apart. One is
+    what is a face or an ankle. Points 15 to 18 are eyes and ears in the first and ankles and the head's ends in the
+    second, points 1 to 4 neck and arm in the first and eyes and ears in the second: whichever four lie closer together
+    are the face. The feet are the same points in both: whichever points lie close to them are the ankles. The other is
+    that, in the first, point 1 is the middle of points 2 and 5 (neck and shoulders) and point 8 that of 9 and 12
+    (hips). Each can deceive, since the elbow that is point 8 of BODY_25B may lie between a wrist and a hip; both have
+    to say the same.
 
     Parameters
     ----------
     bodies : array, shape (n, points, 3)
         x, y in pixels and confidence of as many people as there are; 0, 0 or NaN for a point that was not found.
+    named : str
+        The layout that the settings name, if any. It decides where nothing else does.
 
     Raises
     ------
     UserError
-        No layout has that many points, or the bodies are too few or too strange to tell two layouts apart.
+        No layout has that many points, the bodies are too few or too strange to tell two layouts apart, they do not lie
+        as those of a body do, or they are of another layout than the one that is named.
     """
     count = bodies.shape[1]
     if count not in _BY_COUNT:
@@ -63,27 +81,102 @@ def recognize(bodies: NDArray[np.float64]) -> str:
             f"The keypoints have {count} points a person, which no known layout has; those that are known have {known}."
         )
     candidates = _BY_COUNT[count]
-    if len(candidates) == 1:
-        return candidates[0]
-    points = _missing_as_nan(bodies)[..., :2]
-    seen = np.isfinite(points)
-    extent = np.where(seen, points, -np.inf).max(axis=1) - np.where(seen, points, np.inf).min(axis=1)
-    # Both have to be middles: an eye is never far from the middle of the other eye and a shoulder.
-    furthest = np.max(
-        [
-            np.linalg.norm(points[:, middle] - (points[:, left] + points[:, right]) / 2, axis=1)
-            for middle, left, right in ((1, 2, 5), (8, 9, 12))
-        ],
-        axis=0,
-    )
-    told = (furthest / np.linalg.norm(extent, axis=1))[np.isfinite(furthest)]
-    share = float((told < _MIDDLE).mean()) if len(told) >= _FEWEST_BODIES else 0.5
-    if 0.2 < share < 0.8:
+    if named and named not in candidates:
         raise UserError(
-            "The keypoints have 25 points a person, but whether they are BODY_25 or BODY_25B can not be told from "
-            "them, because too few people are seen whole; name the layout in the settings."
+            f"The setting pose.import.layout is {named}, but the keypoints have {count} points a person, as "
+            f"{' or '.join(candidates)} has."
         )
-    return "BODY_25" if share >= 0.8 else "BODY_25B"
+    points = _missing_as_nan(bodies)[..., :2]
+    layout = _of_25(points) if len(candidates) > 1 else candidates[0]
+    if named and layout not in ("", named):
+        raise UserError(
+            f"The setting pose.import.layout is {named}, but the keypoints are {layout}, by where they lie in a body."
+        )
+    if not (layout or named):
+        raise UserError(
+            f"The keypoints have {count} points a person, but whether they are {' or '.join(candidates)} can not be "
+            "told from them, because too few people are seen whole: name the layout with the setting "
+            "pose.import.layout."
+        )
+    if not _has_faces(points, layout or named):
+        raise UserError(
+            f"The keypoints have {count} points a person, as {layout or named} has, but they do not lie as those of a "
+            "body do in that order: eyes and ears are far apart."
+        )
+    return layout or named
+
+
+def _of_25(points: NDArray[np.float64]) -> str:
+    """Return which of the two layouts with 25 points bodies, shape (n, 25, 2), have; empty where that is not told."""
+    size = _spread(points)
+    faces = np.stack([_spread(points[:, 15:19]), _spread(points[:, 1:5])])
+    feet = np.stack([_to_foot(points, ankles) / size for ankles in ((14, 11), (15, 16))])
+    # For each layout, whether face and feet of each body speak for it: 0, 1 or 2.
+    said = np.array(
+        [
+            (faces[one] < _FACE * faces[other]).astype(int)
+            + ((feet[one] < _FOOT) & ~(feet[other] < 2 * feet[one])).astype(int)
+            for one, other in ((0, 1), (1, 0))
+        ]
+    )
+    votes = (said > said[::-1]).sum(axis=1)
+    middles = (
+        np.stack(
+            [
+                np.linalg.norm(points[:, middle] - (points[:, left] + points[:, right]) / 2, axis=1)
+                for middle, left, right in ((1, 2, 5), (8, 9, 12))
+            ]
+        )
+        / size
+    )
+    if votes.sum() < _FEWEST_BODIES:
+        return ""
+    share = votes[0] / votes.sum()
+    # For the first, those that are seen have to be middles; against it, both.
+    seen = middles[:, np.isfinite(middles).any(axis=0)]
+    both = middles[:, np.isfinite(middles).all(axis=0)]
+    if share >= _AGREED and _share(~np.any(seen >= _MIDDLE, axis=0)) >= _AGREED:
+        return "BODY_25"
+    if share <= 1 - _AGREED and _share(~np.any(both >= _MIDDLE, axis=0)) < _AGREED:
+        return "BODY_25B"
+    return ""
+
+
+def _to_foot(points: NDArray[np.float64], ankles: tuple[int, int]) -> NDArray[np.float64]:
+    """Return how far the ankles, left and right, lie from the nearest point of their feet, shape (n,), px.
+
+    The larger of the two; NaN where neither is told. The feet are the last six points of both layouts.
+    """
+    away = np.full((2, len(points)), np.nan)
+    for side, ankle in enumerate(ankles):
+        foot = points[:, 19 + 3 * side : 22 + 3 * side]
+        nearest = np.linalg.norm(foot - points[:, ankle, None], axis=2)
+        away[side] = np.fmin.reduce(nearest, axis=1)
+    return np.asarray(np.fmax.reduce(away, axis=0))
+
+
+def _has_faces(points: NDArray[np.float64], layout: str) -> bool:
+    """Return whether the points that are a face's in a layout lie close together; also where too few say anything."""
+    names = LAYOUTS[layout]
+    body = points[:, : len(names)]
+    face = _spread(body[:, [names.index(name) for name in ("REye", "LEye", "REar", "LEar")]])
+    told = np.isfinite(face) & (np.isfinite(body[..., 0]).sum(axis=1) >= _FEWEST_POINTS)
+    close = (face < _FACE * _spread(body))[told]
+    return len(close) < _FEWEST_BODIES or _share(close) > 1 - _AGREED
+
+
+def _share(said: Any) -> float:
+    """Return the share of bodies, array of bool with the shape (n,), that say yes; 0 where too few say anything."""
+    return float(said.mean()) if len(said) >= _FEWEST_BODIES else 0.0
+
+
+def _spread(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the diagonal of the box around the points of each body, shape (n,), px; NaN for fewer than two points."""
+    seen = np.isfinite(points)
+    high = np.where(seen, points, -np.inf).max(axis=1, initial=-np.inf)
+    low = np.where(seen, points, np.inf).min(axis=1, initial=np.inf)
+    enough = seen[..., 0].sum(axis=1) >= 2
+    return np.where(enough, np.linalg.norm(np.where(enough[:, None], high - low, 0.0), axis=1), np.nan)
 
 
 def to_body_25(bodies: NDArray[np.float64], layout: str) -> NDArray[np.float64]:

@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,12 @@ from deidpose.errors import UserError
 
 #: What OpenPose calls the file of a frame: {name of the video}_{frame}_keypoints.json.
 _NAME = re.compile(r"(?P<stem>.*)_(?P<frame>\d{12})_keypoints\.json")
-#: A frame with a hundred people of 135 points takes about a megabyte; more is not what OpenPose writes.
-_MAX_BYTES = 20_000_000
+#: A frame with a hundred people, their hands and faces takes about a megabyte; more is not what OpenPose writes. Python
+#: takes twenty times as much for what is made to exhaust it.
+_MAX_BYTES = 5_000_000
 _MAX_PEOPLE = 1000
+#: Files beyond twice the frames of a video after which the rest is not counted.
+_MANY_MORE = 1000
 
 
 def read_folder(folder: str | Path, n_frames: int) -> Iterator[NDArray[np.float64]]:
@@ -41,14 +46,26 @@ def read_folder(folder: str | Path, n_frames: int) -> Iterator[NDArray[np.float6
     UserError
         Files are missing, too many, of several videos, or malformed.
     """
-    files = frames(folder, n_frames)
-    for path in files:
+    for path in frames(folder, n_frames):
         yield read_file(path)
 
 
 def frames(folder: str | Path, n_frames: int) -> list[Path]:
     """Return the file of every frame of one video, in order; the arguments and errors are those of `read_folder`."""
-    found = [(match, path) for path in sorted(Path(folder).iterdir()) if (match := _NAME.fullmatch(path.name))]
+    found: list[tuple[re.Match[str], Path]] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if match := _NAME.fullmatch(entry.name):
+                    found.append((match, Path(entry.path)))
+                    if len(found) > 2 * n_frames + _MANY_MORE:  # a folder may hold more names than fit into memory
+                        raise UserError(
+                            f"The folder with OpenPose's results holds files of more than {2 * n_frames} frames, but "
+                            f"the video has {n_frames}: they are of another video."
+                        )
+    except OSError as error:
+        raise UserError(f"The folder with OpenPose's results cannot be read: {error.strerror}.") from None
+    found.sort(key=lambda one: one[1].name)
     if not found:
         raise UserError(
             "The folder with OpenPose's results holds no file named as OpenPose names them, ..._000000000000_"
@@ -78,10 +95,7 @@ def read_file(path: str | Path) -> NDArray[np.float64]:
     """Return everybody in one file, shape (people, points, 3); see `read_folder`."""
     file = Path(path)
     try:
-        if file.stat().st_size > _MAX_BYTES:
-            raise ValueError
-        content = json.loads(file.read_bytes(), parse_constant=_refuse)
-        bodies = [_body(person["pose_keypoints_2d"]) for person in content["people"]]
+        bodies = [_body(person["pose_keypoints_2d"]) for person in _content(file)["people"]]
         if len(bodies) > _MAX_PEOPLE or len({len(body) for body in bodies}) > 1:
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -93,6 +107,28 @@ def read_file(path: str | Path) -> NDArray[np.float64]:
     return np.stack(bodies) if bodies else np.empty((0, 0, 3))
 
 
+def read_version(path: str | Path) -> str:
+    """Return the version of the format that a file states, such as "1.3"; "unknown" where it states no number."""
+    try:
+        version = _content(Path(path))["version"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return "unknown"
+    # It is released: a text could be anything, somebody's name for instance.
+    return f"{version:.6g}" if _is_number(version) and 0 <= version < 100 else "unknown"
+
+
+def _content(file: Path) -> Any:
+    # Opening a named pipe would wait for ever.
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError
+        text = stream.read(_MAX_BYTES + 1)
+    if len(text) > _MAX_BYTES:
+        raise ValueError
+    return json.loads(text, parse_constant=_refuse)
+
+
 def _body(numbers: Any) -> NDArray[np.float64]:
     """Return one person, shape (points, 3)."""
     if not isinstance(numbers, list) or not numbers or len(numbers) % 3 or not all(map(_is_number, numbers)):
@@ -101,7 +137,8 @@ def _body(numbers: Any) -> NDArray[np.float64]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and abs(value) < 1e9
+    # Its size first: a whole number of hundreds of digits is larger than any floating-point number.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9 and math.isfinite(value)
 
 
 def _refuse(constant: str) -> float:

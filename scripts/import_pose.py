@@ -1,0 +1,39 @@
+"""BODY_25 keypoints of everyone in the original of one video, from OpenPose's JSON that was there before."""
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deidpose import import_folders, pose, progress, tables, video
+from deidpose.jobs import job
+from deidpose.pose import imported
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+# The folder of the import is no parameter of the rule, so that one that has moved reruns nothing.
+top, inside = import_folders.root(snakemake.config["pose"]), snakemake.params.folder
+folder = os.path.join(top, inside)
+
+with job(snakemake.log[0], [folder, inside, top]):
+    facts = tables.read(snakemake.input.screening, "screening").iloc[0]
+    timestamps = tables.read(snakemake.input.timestamps, "timestamps")
+    n_frames, size = len(timestamps), (int(facts["width"]), int(facts["height"]))
+    found = imported.examine(folder, n_frames, size, snakemake.params.pose["layout"])
+    settings = {**snakemake.params.pose, "backend": "imported", "n_frames": n_frames, "import": found._asdict()}
+    models = {"imported": folder}
+    origin = json.dumps(pose.origin(models, settings), sort_keys=True)
+    logging.info("Poses of the original are imported: %s", origin)
+    keypoints = pose.estimate(
+        progress.followed(video.read_frames(snakemake.input.video, timestamps, snakemake.threads), n_frames),
+        video.frame_rate(timestamps),
+        models,
+        settings,
+        snakemake.threads,
+        frozenset(tables.read(snakemake.input.cuts, "cuts")["frame"]),
+    )
+    logging.info("%d people", keypoints["person"].nunique())
+    tables.write(keypoints, "keypoints", snakemake.output.keypoints)
+    Path(snakemake.output.origin).write_text(origin, encoding="utf-8")

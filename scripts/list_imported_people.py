@@ -1,0 +1,32 @@
+"""Who of the imported people of one video is the patient, and whether they are where the backend sees people."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from deidpose import imported_people, matching, tables
+from deidpose.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0]):
+    facts = tables.read(snakemake.input.screening, "screening").iloc[0]
+    imported, backend = (tables.read(snakemake.input[name], "keypoints") for name in ("imported", "backend"))
+    matches = matching.match_people(backend, imported)
+    agreed = imported_people.agreement(imported, backend, matches)
+    logging.info(
+        "Of %d sights of imported people in frames in which the backend sees somebody, %d are of the same people; "
+        "their %d keypoints lie a median of %.1f pixels from the backend's",
+        *agreed,
+    )
+    listed = imported_people.list_imported(
+        imported,
+        tables.read(snakemake.input.people, "people"),
+        matches,
+        (int(facts["width"]), int(facts["height"])),
+        int(facts["n_frames"]),
+        snakemake.params.is_named,
+    )
+    if not listed["patient"].any():
+        logging.warning("Nobody in the imported keypoints is taken for the patient.")
+    tables.write(listed, "people", snakemake.output.people)
