@@ -260,6 +260,10 @@ def test_who_disappears_beside_somebody_is_not_taken_for_them(tmp_path: Path, co
     frames = [frame(index, pair if index < 5 else pair[:1]) for index in range(8)]
     seen = [sight.frame for sight in rtmpose.people(frames, 30.0, models, config["pose"])]
     assert np.bincount(seen).tolist() == [2] * 5 + [1] * 3
+    in_threads = rtmpose.people(frames, 30.0, models, config["pose"], 3)
+    for one, other in zip(rtmpose.people(frames, 30.0, models, config["pose"]), in_threads, strict=True):
+        assert one.frame == other.frame
+        np.testing.assert_array_equal(one.keypoints, other.keypoints)
 
 
 def test_who_is_followed_back_to_somebody_else_ends_there(tmp_path: Path, config: dict[str, Any]) -> None:

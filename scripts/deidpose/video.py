@@ -183,6 +183,13 @@ class Picture:
         return to_bgr(self._frame)
 
 
+def converted(frame: Frame) -> Picture:
+    """Return the picture of a frame, converted here and now: by the thread that reads ahead, say."""
+    picture = Picture(frame)
+    _ = picture.bgr
+    return picture
+
+
 Indexed = TypeVar("Indexed", Frame, Picture)
 
 

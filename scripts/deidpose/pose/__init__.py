@@ -163,7 +163,7 @@ def estimate(
     settings : mapping
         ``pose`` of the configuration.
     threads : int
-        Threads of one inference.
+        Tiles or people that are worked on at the same time; the result does not depend on it.
     cuts : collection of int
         First frames of new shots: nobody is followed into one.
 

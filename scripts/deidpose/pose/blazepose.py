@@ -22,7 +22,7 @@ from deidpose.faces import non_maximum_suppression
 from deidpose.parallel import Together, read_ahead, side_by_side
 from deidpose.pose import identities, interface
 from deidpose.provenance import file_sha256
-from deidpose.video import Frame, Picture, chunks
+from deidpose.video import Frame, chunks, converted
 
 #: Every sight has the number of the person whom it was followed from.
 TRACKS = True
@@ -111,7 +111,7 @@ def people(
     detector = runtime.compile_network(models["blazepose_detector"], None, threads, settings["precision"])
     # Landmarks and presence; the segmentation mask and the heat maps cost a third of the time.
     landmarks = runtime.compile_network(models["blazepose_landmarks"], None, threads, settings["precision"], (0, 1))
-    read = read_ahead(map(_converted, frames), threads, length)
+    read = read_ahead(map(converted, frames), threads, length)
     with side_by_side(threads) as together:
         networks = _Networks(detector, landmarks, settings["min_presence"], together)
         for chunk in chunks(read, length, cuts):
@@ -127,13 +127,6 @@ def people(
         for index, sight in person.sights.items():
             keypoints = skeleton.from_blazepose(sight.landmarks)
             yield interface.Sight(index, keypoints, sight.colours, track, _next_region(sight).side)
-
-
-def _converted(frame: Frame) -> Picture:
-    """Return the picture of a frame, converted here and now: by the thread that reads ahead."""
-    picture = Picture(frame)
-    _ = picture.bgr
-    return picture
 
 
 def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ where they came into view. Who is who is told afterwards, from all that was seen
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,9 +21,10 @@ from numpy.typing import NDArray
 
 from deidpose import runtime
 from deidpose.errors import UserError
+from deidpose.parallel import Together, read_ahead, side_by_side
 from deidpose.pose import identities, interface, layouts
 from deidpose.provenance import file_sha256
-from deidpose.video import Frame, chunks, to_bgr
+from deidpose.video import Frame, Picture, chunks, converted
 
 #: Where two people meet, this backend may go on with either: their tracks are made from all that it has seen.
 TRACKS = False
@@ -68,6 +70,7 @@ class _Networks(NamedTuple):
     landmarks: runtime.Network
     landmark_size: tuple[int, int]
     min_presence: float
+    together: Together
 
 
 def people(
@@ -94,22 +97,29 @@ def people(
     UserError
         A network gives something else than these networks do.
     """
-    networks = _compile(models, settings, threads)
     length = max(1, min(_LONGEST_CHUNK, round(settings["search_interval_s"] * frame_rate)))
+    with side_by_side(threads) as together:
+        networks = _compile(models, settings, threads, together)
+        read = read_ahead(map(converted, frames), threads, length)
+        yield from _people(chunks(read, length, cuts), networks, settings["max_people"], cuts)
+
+
+def _people(
+    parts: Iterable[list[Picture]], networks: _Networks, max_people: int, cuts: Collection[int]
+) -> Iterator[interface.Sight]:
     before: list[_Body] = []
-    for chunk in chunks(frames, length, cuts):
-        pictures = [to_bgr(frame) for frame in chunk]
-        indices = [frame.index for frame in chunk]
+    for chunk in parts:
+        pictures, indices = [picture.bgr for picture in chunk], [picture.index for picture in chunk]
         found: list[list[_Body]] = []
         begins = indices[0] == 0 or indices[0] in cuts
         for position, (index, picture) in enumerate(zip(indices, pictures, strict=True)):
             if begins and position == 0:
-                before = _search(picture, index, [], networks, settings["max_people"])
+                before = _search(picture, index, [], networks, max_people)
             else:
                 before = _follow(picture, index, before, [], networks)
             found.append(before)
         if len(chunk) > 1 or not begins:
-            newcomers = _search(pictures[-1], indices[-1], found[-1], networks, settings["max_people"])
+            newcomers = _search(pictures[-1], indices[-1], found[-1], networks, max_people)
             found[-1] = before = found[-1] + newcomers
             for position in range(len(chunk) - 2, -1, -1):
                 newcomers = _follow(pictures[position], indices[position], newcomers, found[position], networks)
@@ -126,7 +136,9 @@ def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dic
     }
 
 
-def _compile(models: Mapping[str, str | Path], settings: Mapping[str, Any], threads: int) -> _Networks:
+def _compile(
+    models: Mapping[str, str | Path], settings: Mapping[str, Any], threads: int, together: Together
+) -> _Networks:
     compiled: list[tuple[runtime.Network, tuple[int, int]]] = []
     for name, default in (("rtmpose_detector", _DETECTOR_SIZE), ("rtmpose_landmarks", _LANDMARK_SIZE)):
         height, width = (
@@ -134,7 +146,7 @@ def _compile(models: Mapping[str, str | Path], settings: Mapping[str, Any], thre
         )
         network = runtime.compile_network(models[name], (1, 3, height, width), threads, settings["precision"])
         compiled.append((network, (height, width)))
-    return _Networks(*compiled[0], *compiled[1], settings["min_presence"])
+    return _Networks(*compiled[0], *compiled[1], settings["min_presence"], together)
 
 
 # ------------------------------------------------------------------------------------------------ following people
@@ -162,9 +174,8 @@ def _follow(
 ) -> list[_Body]:
     """Return where those from a neighbouring frame are in a picture, without whom is known there already."""
     found: list[_Body] = []
-    for other in bodies:
-        box = _box(other)
-        body = None if box is None else _look(picture, index, box, networks)
+    boxes = [box for box in map(_box, bodies) if box is not None]
+    for body in networks.together([partial(_look, picture, index, box, networks) for box in boxes]):
         if body is not None and not any(_is_same(body, there) for there in (*known, *found)):
             found.append(body)
     return found
