@@ -19,7 +19,11 @@ def write(
     paths = []
     for number, bodies in enumerate(frames, first):
         people = [
-            {"person_id": [-1], "pose_keypoints_2d": [round(float(x), 3) for x in body.ravel()], "face_keypoints_2d": []}
+            {
+                "person_id": [-1],
+                "pose_keypoints_2d": [round(float(x), 3) for x in body.ravel()],
+                "face_keypoints_2d": [],
+            }
             for body in np.nan_to_num(bodies)
         ]
         paths.append(folder / f"{stem}_{number:012d}_keypoints.json")

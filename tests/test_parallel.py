@@ -22,8 +22,10 @@ def test_results_come_in_order_however_many_threads_there_are(items: list[int], 
     expected = [(item, [item * 10 + number for number in range(item % 3)]) for item in items]
     assert list(work_ahead(items, tasks_of, threads, n_ahead)) == expected
     assert list(read_ahead(iter(items), threads, n_ahead + 1)) == items
-    with side_by_side(threads) as together:
-        assert [together(tasks_of(item)) for item in items] == [results for _, results in expected]
+    with side_by_side(threads) as pool:
+        begun = [pool.begin(tasks_of(item)) for item in items]
+        assert [pool.together(tasks_of(item)) for item in items] == [results for _, results in expected]
+        assert [results() for results in begun] == [results for _, results in expected]
 
 
 def test_no_more_items_are_taken_than_may_be_held() -> None:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -101,21 +101,31 @@ def read_ahead(items: Iterable[Item], threads: int, n_ahead: int = 8) -> Iterato
         reader.join()
 
 
-#: Runs functions without arguments that do not depend on one another, and returns their results in order.
-Together = Callable[[Sequence[Callable[[], Any]]], list[Any]]
+class SideBySide(NamedTuple):
+    """Runs functions without arguments that do not depend on one another.
+
+    ``together`` returns their results in order. ``begin`` returns at once, and what it returns gives the results when
+    it is called: where there is one thread, only then is anything done.
+    """
+
+    together: Callable[[Sequence[Callable[[], Any]]], list[Any]]
+    begin: Callable[[Sequence[Callable[[], Any]]], Callable[[], list[Any]]]
 
 
 @contextmanager
-def side_by_side(threads: int) -> Iterator[Together]:
-    """Give a function that runs tasks in so many threads; with one, one after another in the caller's own."""
+def side_by_side(threads: int) -> Iterator[SideBySide]:
+    """Give what runs functions in so many threads; with one, one after another in the caller's own."""
+
+    def one_by_one(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
+        return [task() for task in tasks]
+
     if threads == 1:
-        yield lambda tasks: [task() for task in tasks]
+        yield SideBySide(one_by_one, lambda tasks: lambda: one_by_one(tasks))
         return
     with ThreadPoolExecutor(threads) as pool:
 
-        def together(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
-            if len(tasks) == 1:
-                return [tasks[0]()]
-            return [future.result() for future in [pool.submit(task) for task in tasks]]
+        def begin(tasks: Sequence[Callable[[], Any]]) -> Callable[[], list[Any]]:
+            results = [pool.submit(task) for task in tasks]
+            return lambda: [result.result() for result in results]
 
-        yield together
+        yield SideBySide(lambda tasks: begin(tasks)() if len(tasks) > 1 else one_by_one(tasks), begin)

@@ -79,7 +79,9 @@ def test_masks_are_those_without_an_import_when_a_study_begins_with_one(
         source = imported.folder / name
         (study.folder / name).symlink_to(source.resolve())
     masked = study.results / "restricted/masked"
-    code, said = study.run(*(f"results/restricted/masked/a_{method}.mp4" for method in ("blur", "block")), config=IMPORT)
+    code, said = study.run(
+        *(f"results/restricted/masked/a_{method}.mp4" for method in ("blur", "block")), config=IMPORT
+    )
     assert code == 0, said[-3000:]
     assert digests(masked, "*.mp4") == digests(finished.results / "restricted/masked", "*.mp4")
 
@@ -152,7 +154,9 @@ def drop(folder: Path) -> None:
     sorted(folder.iterdir())[-1].unlink()
 
 
-@pytest.mark.parametrize(("act", "first"), [(put_elsewhere, set()), (change, {"import_pose/a"}), (drop, {"import_pose/a"})])
+@pytest.mark.parametrize(
+    ("act", "first"), [(put_elsewhere, set()), (change, {"import_pose/a"}), (drop, {"import_pose/a"})]
+)
 def test_changed_files_are_imported_again_and_copied_ones_are_not(
     study: SmallStudy, act: Callable[[Path], None], first: set[str]
 ) -> None:

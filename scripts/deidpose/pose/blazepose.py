@@ -7,7 +7,7 @@ searched for new ones, and those are followed back to where they came into view.
 all that was seen (`following`, `identities`).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -19,7 +19,7 @@ import numpy as np
 
 from deidpose import pose, runtime, skeleton
 from deidpose.faces import non_maximum_suppression
-from deidpose.parallel import Together, read_ahead, side_by_side
+from deidpose.parallel import SideBySide, read_ahead, side_by_side
 from deidpose.pose import identities, interface
 from deidpose.provenance import file_sha256
 from deidpose.video import Frame, chunks, converted
@@ -81,7 +81,7 @@ class _Networks(NamedTuple):
     detector: runtime.Network
     landmarks: runtime.Network
     min_presence: float
-    together: Together
+    pool: SideBySide
 
 
 def people(
@@ -112,17 +112,20 @@ def people(
     # Landmarks and presence; the segmentation mask and the heat maps cost a third of the time.
     landmarks = runtime.compile_network(models["blazepose_landmarks"], None, threads, settings["precision"], (0, 1))
     read = read_ahead(map(converted, frames), threads, length)
-    with side_by_side(threads) as together:
-        networks = _Networks(detector, landmarks, settings["min_presence"], together)
+    with side_by_side(threads) as pool:
+        networks = _Networks(detector, landmarks, settings["min_presence"], pool)
         for chunk in chunks(read, length, cuts):
             indices, pictures = [picture.index for picture in chunk], [picture.bgr for picture in chunk]
             if indices[0] == 0 or indices[0] in cuts:
                 people = []
                 shots.append(people)
-                _search(pictures[:1], indices[:1], people, networks, settings["max_people"], n_remembered)
+                detected = _begin_detecting(pictures[0], networks)
+                _search(pictures[:1], indices[:1], people, detected, networks, settings["max_people"], n_remembered)
+            # Other threads search the last picture while this one follows people up to there.
+            detected = _begin_detecting(pictures[-1], networks)
             for position, picture in enumerate(pictures):
                 _follow(picture, indices[position], people, networks, n_patient)
-            _search(pictures, indices, people, networks, settings["max_people"], n_remembered)
+            _search(pictures, indices, people, detected, networks, settings["max_people"], n_remembered)
     for track, person in enumerate(person for shot in shots for person in shot):
         for index, sight in person.sights.items():
             keypoints = skeleton.from_blazepose(sight.landmarks)
@@ -149,7 +152,7 @@ def _follow(picture: np.ndarray, index: int, people: list[_Person], networks: _N
             lately.append(person)
     looks = [partial(_look, picture, _next_region(person.sights[person.last]), networks) for person in lately]
     found: list[tuple[float, _Person, Sight]] = []
-    for person, sight in zip(lately, networks.together(looks), strict=True):
+    for person, sight in zip(lately, networks.pool.together(looks), strict=True):
         if sight is not None:
             found.append((_distance(sight, person.sights[person.last]), person, sight))
     # Where two regions have slid onto one body, the person who came the longer way is the one who was lost.
@@ -164,6 +167,7 @@ def _search(
     pictures: list[np.ndarray],
     indices: list[int],
     people: list[_Person],
+    detected: Callable[[], list[Region]],
     networks: _Networks,
     max_people: int,
     n_remembered: int,
@@ -171,7 +175,7 @@ def _search(
     """Find people in the last picture who are not known there, and follow them back through the others."""
     last = indices[-1]
     known = [person.sights[last] for person in people if last in person.sights]
-    for region in _detect(pictures[-1], networks):
+    for region in detected():
         if len(known) >= max_people:
             break
         if any(_within(region, sight.region) for sight in known):
@@ -302,12 +306,23 @@ def _region(centre: np.ndarray, point: np.ndarray) -> Region:
     )
 
 
-def _detect(picture: np.ndarray, networks: _Networks) -> list[Region]:
-    """Find people on the whole picture and on overlapping tiles, where small ones are large enough; best first."""
+def _begin_detecting(picture: np.ndarray, networks: _Networks) -> Callable[[], list[Region]]:
+    """Find people on the whole picture and on overlapping tiles, where small ones are large enough.
+
+    Returns
+    -------
+    callable
+        Gives their regions, best first.
+    """
     searches = [partial(_detect_in_tile, picture, *tile, networks.detector) for tile in _tiles(*picture.shape[:2])]
-    boxes, points = zip(*networks.together(searches), strict=True)
-    box, point = np.concatenate(boxes), np.concatenate(points)
-    return [_region(*point[index]) for index in non_maximum_suppression(box[:, :4], box[:, 4], _DETECTOR_IOU)]
+    results = networks.pool.begin(searches)
+
+    def regions() -> list[Region]:
+        boxes, points = zip(*results(), strict=True)
+        box, point = np.concatenate(boxes), np.concatenate(points)
+        return [_region(*point[index]) for index in non_maximum_suppression(box[:, :4], box[:, 4], _DETECTOR_IOU)]
+
+    return regions
 
 
 def _detect_in_tile(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from deidpose import runtime
 from deidpose.errors import UserError
-from deidpose.parallel import Together, read_ahead, side_by_side
+from deidpose.parallel import SideBySide, read_ahead, side_by_side
 from deidpose.pose import identities, interface, layouts
 from deidpose.provenance import file_sha256
 from deidpose.video import Frame, Picture, chunks, converted
@@ -70,7 +70,7 @@ class _Networks(NamedTuple):
     landmarks: runtime.Network
     landmark_size: tuple[int, int]
     min_presence: float
-    together: Together
+    pool: SideBySide
 
 
 def people(
@@ -98,8 +98,8 @@ def people(
         A network gives something else than these networks do.
     """
     length = max(1, min(_LONGEST_CHUNK, round(settings["search_interval_s"] * frame_rate)))
-    with side_by_side(threads) as together:
-        networks = _compile(models, settings, threads, together)
+    with side_by_side(threads) as pool:
+        networks = _compile(models, settings, threads, pool)
         read = read_ahead(map(converted, frames), threads, length)
         yield from _people(chunks(read, length, cuts), networks, settings["max_people"], cuts)
 
@@ -137,7 +137,7 @@ def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dic
 
 
 def _compile(
-    models: Mapping[str, str | Path], settings: Mapping[str, Any], threads: int, together: Together
+    models: Mapping[str, str | Path], settings: Mapping[str, Any], threads: int, pool: SideBySide
 ) -> _Networks:
     compiled: list[tuple[runtime.Network, tuple[int, int]]] = []
     for name, default in (("rtmpose_detector", _DETECTOR_SIZE), ("rtmpose_landmarks", _LANDMARK_SIZE)):
@@ -146,7 +146,7 @@ def _compile(
         )
         network = runtime.compile_network(models[name], (1, 3, height, width), threads, settings["precision"])
         compiled.append((network, (height, width)))
-    return _Networks(*compiled[0], *compiled[1], settings["min_presence"], together)
+    return _Networks(*compiled[0], *compiled[1], settings["min_presence"], pool)
 
 
 # ------------------------------------------------------------------------------------------------ following people
@@ -175,7 +175,7 @@ def _follow(
     """Return where those from a neighbouring frame are in a picture, without whom is known there already."""
     found: list[_Body] = []
     boxes = [box for box in map(_box, bodies) if box is not None]
-    for body in networks.together([partial(_look, picture, index, box, networks) for box in boxes]):
+    for body in networks.pool.together([partial(_look, picture, index, box, networks) for box in boxes]):
         if body is not None and not any(_is_same(body, there) for there in (*known, *found)):
             found.append(body)
     return found
