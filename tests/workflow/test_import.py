@@ -18,7 +18,8 @@ IMPORT = (METHODS, "pose={import: {folder: before}}")
 NAME = "Erika Mustermann"
 #: What decides what is masked, and what is masked.
 OF_MASKS = (
-    "faces", "heads", "detections", "people", "masked", "skeleton", "control", "searched", "review", "audit", "keypoints",
+    "faces", "heads", "detections", "people", "masked", "skeleton", "control", "searched", "review", "audit",
+    "keypoints",
 )  # fmt: skip
 OF_KINEMATICS = {"match_people", "joint_angles", "compare", "export", "show_video"}
 OF_STUDY = {"study", "report", "publish"}
