@@ -1,8 +1,3 @@
-localrules:
-    fetch_model,
-    fetch_library,
-
-
 # Compute nodes may have no network: these run where Snakemake itself does.
 localrules:
     fetch_model,

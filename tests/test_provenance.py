@@ -174,6 +174,33 @@ def test_the_digest_does_not_depend_on_where_the_code_lies(scripts: Path, tmp_pa
     assert digests(scripts) == digests(tmp_path / "elsewhere")
 
 
+def test_digests_are_handed_on_to_processes_and_forgotten_after_an_edit(scripts: Path) -> None:
+    """The second process could not make one itself."""
+    first = (
+        "import os, sys; from pathlib import Path; from deidpose import provenance\n"
+        "for script in sorted(Path(sys.argv[1]).glob('[a-z]*.py')): print(script.name, provenance.code_digest(script))\n"
+        "print(os.environ['DEIDPOSE_CODE'], file=sys.stderr)"
+    )
+    second = first.replace("provenance\n", "provenance; provenance._code_digest = lambda _: 'made anew'\n")
+
+    def run(code: str, handed_on: str) -> tuple[str, str]:
+        environment = {**os.environ, "PYTHONPATH": str(scripts), "DEIDPOSE_CODE": handed_on}
+        done = subprocess.run(
+            [sys.executable, "-c", code, scripts], env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout, done.stderr
+
+    made, handed_on = run(first, "")
+    assert run(second, handed_on)[0] == made
+    assert "made anew" in run(second, "no digests")[0]
+    (scripts / ".snakemake.x1.script.py").touch()
+    assert run(second, handed_on)[0] == made
+    with (scripts / "deidpose/unused.py").open("a") as file:
+        file.write("edited = True\n")
+    assert run(second, handed_on)[0].count("made anew") == len(SCRIPTS)
+    assert run(first, handed_on)[0] == made
+
+
 def test_every_script_of_the_workflow_has_a_digest(root: Path) -> None:
     scripts = sorted((root / "scripts").glob("*.py"))
     assert scripts

@@ -113,7 +113,9 @@ def read(path: str | Path) -> dict[str, Any]:
         The file is missing, is not YAML, or holds something else.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        # The parser written in C, where PyYAML has it, is ten times as fast.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=loader)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UserError(f"The file {path} cannot be read: {reason}.") from None

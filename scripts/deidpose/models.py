@@ -62,7 +62,9 @@ def load(path: str | Path) -> dict[str, dict[str, Any]]:
         The file cannot be read, or an entry is malformed.
     """
     try:
-        entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        # The parser written in C, where PyYAML has it, is ten times as fast.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        entries = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         raise UserError(f"The list of files {path} cannot be read as YAML.") from None
     if not isinstance(entries, dict) or not entries:

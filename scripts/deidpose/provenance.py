@@ -6,7 +6,9 @@ Snakefile again.
 
 import ast
 import hashlib
+import json
 import math
+import os
 import platform
 from functools import cache
 from importlib import metadata
@@ -16,6 +18,9 @@ import deidpose
 
 #: The directory that holds the scripts and, below it, the library.
 _SCRIPTS = Path(__file__).resolve().parents[1]
+
+#: Environment variable with the digests that this process or one that has started it has made, and of which files.
+_KNOWN = "DEIDPOSE_CODE"
 
 #: Packages that a result can depend on.
 _PACKAGES = (
@@ -46,6 +51,10 @@ def code_digest(script: Path) -> str:
     use the module. Comments, docstrings and blank lines do not count. Imports inside functions do. Where a module is
     reached, so are the files under ``templates`` that have its name.
 
+    To make all of them takes as long as a quarter of Snakemake's start, and every job on a cluster starts Snakemake. So
+    they are handed on to processes that this one starts, in their environment, and hold there while no file of the
+    library and no script has another size or date.
+
     Parameters
     ----------
     script : path
@@ -56,6 +65,39 @@ def code_digest(script: Path) -> str:
     str
         64 hexadecimal digits.
     """
+    known = _known()
+    if script.name not in known:
+        known[script.name] = _code_digest(script)
+        os.environ[_KNOWN] = json.dumps([_state(), known])
+    return known[script.name]
+
+
+@cache
+def _known() -> dict[str, str]:
+    """Return the digests that were handed on, by name of script; none where the files are others by now."""
+    try:
+        state, digests = json.loads(os.environ.get(_KNOWN, ""))
+    except ValueError:
+        return {}
+    return digests if state == _state() else {}
+
+
+@cache
+def _state() -> str:
+    """Return a digest of the names, sizes and dates of all scripts and of all files of the library."""
+    facts = [str(_SCRIPTS)]
+    for folder, names, files in os.walk(_SCRIPTS):
+        names[:] = [name for name in names if name != "__pycache__"]
+        for name in files:
+            if name.startswith("."):  # among them, Snakemake's copies of running scripts
+                continue
+            path = os.path.join(folder, name)
+            found = os.stat(path)
+            facts.append(f"{path} {found.st_size} {found.st_mtime_ns}")
+    return hashlib.sha256("\n".join(sorted(facts)).encode(errors="surrogateescape")).hexdigest()
+
+
+def _code_digest(script: Path) -> str:
     reached = {script.resolve()}
     waiting = set(_imports(script))
     while waiting:
