@@ -19,6 +19,7 @@ include: "rules/review.smk"
 include: "rules/kinematics.smk"
 include: "rules/study.smk"
 include: "rules/release.smk"
+include: "rules/shares.smk"
 include: "rules/status.smk"
 
 

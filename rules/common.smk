@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from deidpose import config as settings
-from deidpose import corrections, dataset, pose, provenance, resources
+from deidpose import corrections, dataset, pose, provenance, resources, shares, status
 from deidpose import models as networks
 from deidpose.errors import UserError
 
@@ -59,10 +59,11 @@ MORE_MB, MORE_S_PER_FRAME = pose.cost(POSE)
 VISIBLE = {video: row.visible for video, row in DETAILS.items() if row.visible}
 
 # What a reader of the release may know of the settings: all but the paths.
+PATHS = ("dataset", "results_dir", "videos", "secret_file", "corrections")
 SETTINGS = {
     key: value
     for key, value in config.items()
-    if key not in ("dataset", "results_dir", "videos", "secret_file", "corrections")
+    if key not in PATHS and key != "only_study"
 } | {"pose": POSE}
 USED_MODELS = [*POSE_MODELS.values(), "yunet", "centerface"]
 MODELS = networks.facts(NETWORKS, USED_MODELS)
@@ -72,7 +73,8 @@ LIBRARY_FILES = {entry["file"]: name for name, entry in LIBRARIES.items()}
 
 
 wildcard_constraints:
-    video=dataset.ID_PATTERN,
+    # What no text matches keeps the steps of videos out of the plan of a study that takes them as they are.
+    video="(?!)" if config["only_study"] else dataset.ID_PATTERN,
     method="[a-z]+",
     source="[a-z]+",
 
@@ -111,8 +113,9 @@ def mask_of_method(wildcards):
 
 def facts_of_videos():
     """Return the screening of every video, by id, once the checkpoint has run."""
-    table = checkpoints.screening.get().output.screening
-    return resources.read_screening(table)
+    if config["only_study"]:
+        return resources.read_screening(f"{RESTRICTED}/screening.tsv")
+    return resources.read_screening(checkpoints.screening.get().output.screening)
 
 
 def accepted_videos():

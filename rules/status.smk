@@ -1,7 +1,5 @@
 from snakemake.logging import logger
 
-from deidpose import status
-
 
 def tell():
     """Log what is done, failed, rejected and withheld, and where to look."""
@@ -16,8 +14,12 @@ onstart:
                 "video": list(VIDEOS),
                 "method": METHODS,
                 "source": SOURCES,
-                # No audit asks for the control.
-                "only": {"search_faces": {"source": ["original", *METHODS]}},
+                "only": {
+                    # No audit asks for the control.
+                    "search_faces": {"source": ["original", *METHODS]},
+                    # It is for shares, and says nothing that the other steps do not.
+                    "finish": {"video": []},
+                },
                 "excluded": list(corrections.excluded(CORRECTIONS)),
                 "withhold": config["audit"]["withhold"],
             },

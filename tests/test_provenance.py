@@ -178,7 +178,8 @@ def test_digests_are_handed_on_to_processes_and_forgotten_after_an_edit(scripts:
     """The second process could not make one itself."""
     first = (
         "import os, sys; from pathlib import Path; from deidpose import provenance\n"
-        "for script in sorted(Path(sys.argv[1]).glob('[a-z]*.py')): print(script.name, provenance.code_digest(script))\n"
+        "scripts = sorted(Path(sys.argv[1]).glob('[a-z]*.py'))\n"
+        "for script in scripts: print(script.name, provenance.code_digest(script))\n"
         "print(os.environ['DEIDPOSE_CODE'], file=sys.stderr)"
     )
     second = first.replace("provenance\n", "provenance; provenance._code_digest = lambda _: 'made anew'\n")
