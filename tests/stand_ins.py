@@ -15,16 +15,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 #: What a step writes into each output: which it is, and a digest of what it was made from. The release is a digest of
-#: everything. Each run of a step leaves a line, so that one can count what was done again.
+#: everything. Each run of a step leaves a line, so that one can count what was done again. ``told.json``, where it is,
+#: says of steps such as ``find_cuts v1``: ``sleep`` for so many seconds; ``fail``; be ``late``, and show what was
+#: written only so many seconds after the step has ended, as a shared file system may.
 _SCRIPT = """
-import hashlib, json, os, time
+import hashlib, json, os, subprocess, sys, time
 from pathlib import Path
 
 step = " ".join([snakemake.rule, *snakemake.wildcards])
 with open("begun.txt", "a") as file:
     file.write(step + "\\n")
 Path(snakemake.log[0]).write_text("INFO stand-in\\n")
-time.sleep(float(os.environ.get("STAND_IN_SECONDS", "0")))
+told = json.loads(Path("told.json").read_text()) if Path("told.json").exists() else {}
+time.sleep(told.get("sleep", {}).get(step, 0))
+if step in told.get("fail", []):
+    Path(snakemake.log[0]).write_text("ERROR as it was told\\n")
+    sys.exit(1)
 
 
 def content(path):
@@ -46,7 +52,7 @@ made_from = {}
 if os.environ.get("STAND_IN_READS", "1") == "1":
     inputs = [path for path in snakemake.input if not path.startswith("resources/")]
     for path in inputs:
-        made_from[Path(path).name] = hashlib.sha256(content(path)).hexdigest()[:12]
+        made_from[path] = hashlib.sha256(content(path)).hexdigest()[:12]
 """
 
 _TABLE = """
@@ -73,6 +79,11 @@ write(snakemake.output.manifest, json.dumps({"files": {}, "withheld": [], "made_
 _STEP = """
 for number, path in enumerate(snakemake.output):
     write(path, json.dumps([step, number, made_from], sort_keys=True) + "\\n")
+late = told.get("late", {}).get(step, 0)
+if late:
+    for path in snakemake.output:
+        os.rename(path, f"{path}.late")
+        subprocess.Popen(["sh", "-c", 'sleep "$1"; mv "$2.late" "$2"', "sh", str(late), path], start_new_session=True)
 """
 
 _ENDS = {"screen": _SCREEN, "screening": _SCREENING, "publish": _PUBLISH}
@@ -89,6 +100,7 @@ def make(root: Path, folder: Path, n_videos: int) -> Path:
         if not script.name.startswith(("fetch_", "show_s", "finish")):  # show_status and show_summary are no steps
             script.write_text(_SCRIPT + _ENDS.get(script.stem, _STEP), encoding="utf-8")
     (folder / "data").mkdir()
+    (folder / "secret.key").write_text("0" * 64)  # so that two copies have the same ids
     for number in range(n_videos):
         (folder / f"data/{number:05}.mp4").write_text(f"video {number}")
     return folder
@@ -96,7 +108,7 @@ def make(root: Path, folder: Path, n_videos: int) -> Path:
 
 def settings(*more: str) -> list[str]:
     """Return the arguments of Snakemake for a study in the folder of the copy."""
-    return ["--config", "dataset=data", "results_dir=results", *more]
+    return ["--config", "dataset=data", "results_dir=results", "secret_file=secret.key", *more]
 
 
 class Measured(NamedTuple):
