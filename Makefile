@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev setup-readers setup-browser setup-slurm setup-cluster demo status corpus bench check-openpose test test-cluster lint format config-reference clean
+.PHONY: help setup setup-dev setup-readers setup-browser setup-slurm setup-cluster demo demo-slurm status corpus bench check-openpose scale cuts test test-cluster lint format config-reference clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-18s %s\n", $$1, $$2 }'
@@ -35,6 +35,9 @@ demo: setup ## Run the whole workflow on four short clips and print its answer
 	$(BIN)/snakemake --configfile config/demo.yaml --cores all
 	@$(BIN)/python scripts/show_summary.py results/demo
 
+demo-slurm: demo setup-slurm setup-cluster ## Run the demo on a small Slurm cluster too, and compare the two releases
+	$(BIN)/python tests/cluster/demo_on_slurm.py
+
 # Only reads, and may be asked as often as one likes while the workflow runs.
 status: ## Print how far a study is: make status RESULTS=results/demo
 	@$(BIN)/python scripts/show_status.py $(RESULTS)
@@ -56,13 +59,20 @@ check-openpose: setup ## Compare OpenPose's network, run here, with OpenPose: ma
 		$(if $(BINARY),--binary "$(BINARY)") $(if $(MODEL_FOLDER),--model-folder "$(MODEL_FOLDER)") \
 		$(if $(FRAMES),--frames "$(FRAMES)")
 
+scale: setup ## Measure what Snakemake takes for 10,000 videos, with steps that do nothing
+	$(BIN)/python tests/scale.py
+
+# The results of the demo tell how long steps take; make demo makes them.
+cuts: demo setup-slurm setup-cluster ## Measure ways to cut a study into jobs on a small Slurm cluster
+	$(BIN)/python tests/cluster/measure_cuts.py results/demo
+
 # Without these tools the tests that need them are skipped: a Python that is too new for them is no mistake.
 test: setup-dev ## Run the tests
 	@$(MAKE) --no-print-directory setup-readers || \
 	echo "The tools of requirements-readers.lock cannot be installed; tests that need them are skipped." >&2
 	$(BIN)/python -m pytest
 
-# It says so where there is no cluster to test on.
+# It says so where there can be no cluster to test on.
 test-cluster: setup-dev setup-slurm ## Run the whole workflow on a Slurm cluster of two nodes on this machine
 	$(BIN)/python -m pytest tests/cluster
 

@@ -22,6 +22,8 @@ include: "rules/kinematics.smk"
 include: "rules/study.smk"
 include: "rules/release.smk"
 include: "rules/backends.smk"
+include: "rules/shares.smk"
+include: "rules/finish.smk"
 include: "rules/status.smk"
 
 

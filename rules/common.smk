@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from deidpose import config as settings
 from deidpose import corrections, dataset, import_folders, pose, provenance, resources
+from deidpose import shares, status
 from deidpose import models as networks
 from deidpose.errors import UserError
 
@@ -63,9 +64,9 @@ VISIBLE = {video: row.visible for video, row in DETAILS.items() if row.visible}
 
 # What a reader of the release may know of the settings: all but the paths.
 UNTOLD = ("dataset", "results_dir", "videos", "secret_file", "corrections", "backends")
-SETTINGS = {key: value for key, value in config.items() if key not in UNTOLD} | {
-    "pose": POSE | {"import": import_folders.told(config["pose"])}
-}
+SETTINGS = {
+    key: value for key, value in config.items() if key not in (*UNTOLD, "only_study")
+} | {"pose": POSE | {"import": import_folders.told(config["pose"])}}
 USED_MODELS = [*POSE_MODELS.values(), "yunet", "centerface"]
 MODELS = networks.facts(NETWORKS, USED_MODELS)
 LIBRARY_FACTS = networks.facts(LIBRARIES, LIBRARIES)
@@ -74,7 +75,8 @@ LIBRARY_FILES = {entry["file"]: name for name, entry in LIBRARIES.items()}
 
 
 wildcard_constraints:
-    video=dataset.ID_PATTERN,
+    # What no text matches keeps the steps of videos out of the plan of a study that takes them as they are.
+    video="(?!)" if config["only_study"] else dataset.ID_PATTERN,
     method="[a-z]+",
     source="[a-z]+",
 
@@ -113,8 +115,9 @@ def mask_of_method(wildcards):
 
 def facts_of_videos():
     """Return the screening of every video, by id, once the checkpoint has run."""
-    table = checkpoints.screening.get().output.screening
-    return resources.read_screening(table)
+    if config["only_study"]:
+        return resources.read_screening(f"{RESTRICTED}/screening.tsv")
+    return resources.read_screening(checkpoints.screening.get().output.screening)
 
 
 def accepted_videos():

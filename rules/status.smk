@@ -1,7 +1,5 @@
 from snakemake.logging import logger
 
-from deidpose import status
-
 
 def tell():
     """Log what is done, failed, rejected and withheld, and where to look."""
@@ -16,11 +14,13 @@ onstart:
                 "video": list(VIDEOS),
                 "method": METHODS,
                 "source": SOURCES,
-                # No audit asks for the control, and nobody for keypoints that are not there.
                 "only": {
+                    # No audit asks for the control, and nobody for keypoints that are not there.
                     "search_faces": {"source": ["original", *METHODS]},
                     "import_pose": {"video": list(IMPORTS)},
                     "list_imported_people": {"video": list(IMPORTS)},
+                    # It is for shares, and says nothing that the other steps do not.
+                    "finish": {"video": []},
                 },
                 "imported": list(IMPORTS),
                 "excluded": list(corrections.excluded(CORRECTIONS)),

@@ -20,16 +20,11 @@ if [ ! -e "$screening" ]; then
     echo "There is no $screening: run snakemake --until screening first, with the same arguments." >&2
     exit 1
 fi
-# What no other step of the same video needs; all others are needed for one of these.
+# The last step of each video needs all its others.
 mapfile -t targets < <(awk -F'\t' -v share="$share" -v shares="$shares" -v folder="$results/restricted" '
     NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
     $column["status"] == "accepted" && ++n % shares == share % shares {
-        video = $column["video"]
-        print folder "/effects/" video ".csv"
-        print folder "/interchange/" video
-        print folder "/review/" video ".json"
-        print folder "/sanitizing/" video ".json"
-        print folder "/study/videos/" video ".js"
+        print folder "/finished/" $column["video"] ".txt"
     }' "$screening")
 if [ ${#targets[@]} = 0 ]; then
     echo "No videos are left for share $share of $shares."

@@ -49,6 +49,7 @@ _NEEDS = {
     "compare": Need(500, 0, 10, 0.01),
     "export": Need(500, 0, 10, 0.01),
     "show_video": Need(400, 0, 10, 0.004),
+    "finish": Need(200, 0, 10, 0),
     "study": Need(1400, 0, 60, 0),  # its peak is short; the benchmarks look too rarely to see it
     "report": Need(400, 0, 60, 0),
     "publish": Need(300, 0, 60, 0),

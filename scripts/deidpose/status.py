@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import re
+import secrets
 import textwrap
 import time
 from collections import Counter
@@ -74,7 +75,8 @@ def write_plan(results: str | Path, plan: Mapping[str, Any]) -> None:
         The directory cannot be written, so that no job could do its work.
     """
     path = Path(results) / PLAN
-    partial = path.with_name(f"{path.name}.partial")
+    # A name of its own, because shares of a study begin at the same time.
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps(plan) + "\n", encoding="utf-8")
@@ -107,9 +109,9 @@ def _plan(results: Path) -> dict[str, Any]:
     return plan
 
 
-def _names(wildcards: list[str], plan: Mapping[str, Any], accepted: Iterable[str] | None) -> set[str] | None:
+def _names(wildcards: list[str], plan: Mapping[str, Any], videos: Iterable[str] | None) -> set[str] | None:
     """Return the names of all jobs of a rule; None where they are not known yet."""
-    values = {**plan, "video": accepted}
+    values = {**plan, "video": videos}
     parts = [values.get(wildcard) for wildcard in wildcards]
     if any(part is None for part in parts):
         return None
@@ -306,6 +308,8 @@ def _several(names: list[str]) -> str:
 def _table(steps: Iterable[Step]) -> list[str]:
     lines = [f"{'step':<20}{'done':>6}"]
     for step in steps:
+        if step.total == 0 and not step.n_done:
+            continue
         total = f" of {step.total}" if step.total is not None else ""
         begun = f"{len(step.under_way)} begun" if step.under_way else ""
         lines.append(f"{step.rule:<20}{step.n_done:>6}{total:<12}{begun}".rstrip())

@@ -116,8 +116,10 @@ def start(folder: Path) -> None:
     places = ("key-file", "socket", "log-file", "seed-file")
     munge += [f"--{option}={folder}/munge/{option.split('-')[0]}" for option in places]
     try:
-        for command in (munge, ["slurmctld", "-c"], *(["slurmd", "-N", node] for node in NODES)):
+        for command in (munge, ["slurmctld", "-c"]):
             _run(*command)
+        for node in NODES:
+            start_slurmd(node)
         if not _wait(30, lambda: _run("sinfo", "-h", "-N", "-o", "%T").split() == ["idle"] * len(NODES)):
             raise RuntimeError("The nodes did not come up.")
         _run("srun", "-N", str(len(NODES)), "--mem=50", "true")
@@ -145,17 +147,32 @@ def stop(folder: Path) -> list[str]:
             for pid in pids:
                 _signal(pid, signal.SIGKILL)
     left = []
-    mark = f"SLURM_CLUSTER_NAME={(folder / 'run/cluster').read_text()}".encode()
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (process / "environ").read_bytes().split(b"\0"):
-                left.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-                _signal(int(process.name), signal.SIGKILL)
-        except OSError:
-            continue  # gone meanwhile
+    for number, command in _processes(_marks(folder)):
+        left.append(command)
+        _signal(number, signal.SIGKILL)
     if ours:
         CONFIGURATION.unlink()
     return left
+
+
+def kill_slurmd(folder: Path, node: str, with_jobs: bool) -> None:
+    """Kill the daemon of a node as a crash does; with its jobs, as when the machine has lost its power."""
+    pid = int((folder / f"run/slurmd.{node}.pid").read_text())
+    _signal(pid, signal.SIGKILL)
+    if with_jobs:
+        marks = [*_marks(folder), f"SLURMD_NODENAME={node}".encode()]
+        found = [number for number, _ in _processes(marks)]
+        # What looks after a job is its parent, and would tell that it has ended.
+        parents = {_parent(number) for number in found}
+        for number in [*(parent for parent in parents if _is_stepd(parent)), *found]:
+            _signal(number, signal.SIGKILL)
+    if not _wait(10, lambda: not _alive(pid)):
+        raise RuntimeError(f"slurmd of {node} does not end.")
+
+
+def start_slurmd(node: str) -> None:
+    """Start the daemon of a node, also again after `kill_slurmd`."""
+    _run("slurmd", "-N", node)
 
 
 def queue() -> list[str]:
@@ -206,12 +223,44 @@ def _wait(seconds: float, come: Callable[[], bool]) -> bool:
     return there
 
 
-def _alive(pid: int) -> bool:
+def _marks(folder: Path) -> list[bytes]:
+    """Return what all jobs of the cluster have in their environment."""
+    return [f"SLURM_CLUSTER_NAME={(folder / 'run/cluster').read_text()}".encode()]
+
+
+def _processes(marks: list[bytes]) -> list[tuple[int, str]]:
+    """Return number and command of every process that has all the marks in its environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if set(marks) <= set((process / "environ").read_bytes().split(b"\0")):
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                found.append((int(process.name), command))
+        except OSError:
+            continue  # gone meanwhile
+    return found
+
+
+def _parent(pid: int) -> int:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _is_stepd(pid: int) -> bool:
+    try:
+        return b"slurmstepd" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
         return False
-    return True
+
+
+def _alive(pid: int) -> bool:
+    """Return whether a process is there and has not ended yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _signal(pid: int, number: int) -> None:

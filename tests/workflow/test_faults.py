@@ -49,7 +49,7 @@ def read(path, name):
 
 masks.mask, tables.read = mask, read
 groups = {name: types.SimpleNamespace(**job[name]) for name in ("input", "output", "params", "wildcards")}
-runpy.run_path(job["script"], {"snakemake": types.SimpleNamespace(log=[job["log"]], **groups)})
+runpy.run_path(job["script"], {"snakemake": types.SimpleNamespace(log=[job["log"]], threads=1, **groups)})
 """
 
 FAULTS = ("the mask fails", "the encoder fails", "a region has no place")

@@ -1,0 +1,38 @@
+# What the steps of all videos go by: settings but those of the study, networks, and the code of every step.
+OF_VIDEOS = shares.stamp(
+    {key: value for key, value in SETTINGS.items() if key not in ("study", "report")},
+    MODELS,
+    {
+        step: code(step)
+        for step, wildcards in status.read_rules(Path(workflow.basedir)).items()
+        if "video" in wildcards
+    },
+)
+
+
+def stamp(video):
+    """Return the digest of all that one video is made with now."""
+    row = DETAILS[video]
+    return shares.stamp(
+        OF_VIDEOS,
+        corrections.of_masks(CORRECTIONS, video),
+        corrections.accepted(CORRECTIONS, video),
+        [row.patient, row.visible],
+        (
+            import_folders.fingerprint(config["pose"], IMPORTS[video])
+            if video in IMPORTS
+            else ""
+        ),
+    )
+
+
+if config["only_study"]:
+    try:
+        shares.check(
+            f"{RESTRICTED}/finished",
+            VIDEOS,
+            facts_of_videos(),
+            {video: stamp(video) for video in accepted_videos()},
+        )
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
