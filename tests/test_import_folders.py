@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import openpose_files
 from deidpose import import_folders
 from deidpose.errors import UserError
 
@@ -92,3 +94,51 @@ def test_the_fingerprint_goes_by_names_and_content_and_not_by_place(tmp_path: Pa
 
 def test_what_may_be_released_of_the_settings_is_no_path(tmp_path: Path) -> None:
     assert import_folders.told(settings(tmp_path)) == {"layout": "auto"}
+
+
+def test_names_of_every_kind_are_found(tmp_path: Path) -> None:
+    source = "ward 7/-Jane {video} \"knee\" 'left'? *\nüber.mp4"
+    place(tmp_path / "before", source.removesuffix(".mp4"))
+    assert find(tmp_path, source) == {"v0": source.removesuffix(".mp4")}
+
+
+@pytest.mark.parametrize(
+    ("folder", "sources"),
+    [("walk_json", ["walk.mp4", "walk_json.mp4"]), ("walk.mp4", ["walk.mp4", "walk.mp4.mov"])],
+)
+def test_a_folder_that_two_names_lead_to_is_refused(tmp_path: Path, folder: str, sources: list[str]) -> None:
+    place(tmp_path / "before", folder)
+    with pytest.raises(UserError, match=f"{folder} can be of the videos"):
+        find(tmp_path, *sources)
+
+
+def test_two_videos_that_differ_in_their_ending_have_folders_with_it(tmp_path: Path) -> None:
+    place(tmp_path / "before", "walk.mov", "walk.mp4")
+    assert find(tmp_path, "walk.mov", "walk.mp4") == {"v0": "walk.mov", "v1": "walk.mp4"}
+
+
+def test_files_may_lie_beside_the_videos_and_links_are_followed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    place(tmp_path, "elsewhere")
+    (data / "walk_json").symlink_to(tmp_path / "elsewhere")
+    assert import_folders.find(settings(data), {"v": str(data / "walk.mp4")}, data) == {"v": "walk_json"}
+    assert import_folders.within(settings(data), data) == []
+
+
+def test_the_fingerprint_waits_for_no_pipe_and_is_empty_without_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    os.mkfifo(tmp_path / "a/walk_000000000000_keypoints.json")
+    assert import_folders.fingerprint(settings(tmp_path), "a").startswith("1-")
+    assert import_folders.fingerprint(settings(tmp_path), "b") == ""
+
+
+def test_the_fingerprint_changes_when_every_file_was_written_anew(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    paths = openpose_files.write(tmp_path / "a", rng.uniform(0, 900, (100, 1, 25, 3)))
+    first = import_folders.fingerprint(settings(tmp_path), "a")
+    for path in paths:
+        os.utime(path, (1, 1))
+    assert import_folders.fingerprint(settings(tmp_path), "a") == first
+    openpose_files.write(tmp_path / "a", rng.uniform(0, 900, (100, 1, 25, 3)))
+    assert import_folders.fingerprint(settings(tmp_path), "a") != first

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import pandas as pd
 import pytest
 
 import openpose_files
+from bodies import STANDING
 from deidpose import pose, tables
 from deidpose.errors import UserError
 from deidpose.pose import imported, layouts
-from deidpose.skeleton import BODY_25
+from deidpose.pose.interface import Backend
+from deidpose.skeleton import BODY_25, INDEX
 from deidpose.video import Frame
+from test_openpose import HEIGHT, RATE, WIDTH, film, numbers, skeleton, written
 
 FPS = 30.0
 
@@ -225,3 +229,121 @@ def test_the_warning_counts_the_videos_and_is_not_there_without_any() -> None:
     known = pose.own_networks(pose.one_origin([BACKEND], {"a": BEFORE}), ["full"])
     assert "non-commercial" in known["imported"]["licence"]
     assert "1 originals" in json.dumps(known)
+
+
+# ---------------------------------------------------------------------------------- two people whose places are known
+
+SIZE = WIDTH, HEIGHT
+
+
+def whole(frame: int) -> np.ndarray:
+    """Return the two people of `film`, with feet and all of a face, shape (2, 25, 3)."""
+    people = written(frame).astype(float)
+    for person in (0, 1):
+        x, y = skeleton((person + frame) % 2, frame)["MidHip"]
+        for name, (right, down) in {
+            "LBigToe": (20, 104), "LSmallToe": (24, 103), "LHeel": (12, 102), "RBigToe": (-20, 104),
+            "RSmallToe": (-24, 103), "RHeel": (-12, 102),
+        }.items():  # fmt: skip
+            people[person, INDEX[name]] = x + right, y + down, 0.8
+    return people
+
+
+def taken(folder: Path, n_frames: int, config: dict[str, Any], layout: str = "auto", **changes: Any) -> pd.DataFrame:
+    """Return the table ``keypoints`` of the files, as the rule makes it."""
+    found = imported.examine(folder, n_frames, SIZE, layout)
+    own = {**config["pose"], **changes, "backend": "imported", "n_frames": n_frames, "import": found._asdict()}
+    keypoints = pose.estimate(film(n_frames), RATE, {"imported": folder}, own)
+    return tables.check(keypoints, "keypoints")
+
+
+def test_it_is_read_like_a_backend() -> None:
+    assert isinstance(pose.backend("imported"), Backend)
+
+
+def test_two_people_who_cross_keep_their_numbers(tmp_path: Path, config: dict[str, Any]) -> None:
+    openpose_files.write(tmp_path, map(whole, range(41)))
+    found = taken(tmp_path, 41, config)
+    who = numbers(found, 0.1)
+    assert [len(one) for one in who.values()] == [1, 1]
+    assert who[0] != who[1]
+    assert found["frame"].nunique() == 41
+
+
+@pytest.mark.parametrize("layout", layouts.LAYOUTS)
+def test_every_joint_of_every_layout_is_where_it_is(tmp_path: Path, config: dict[str, Any], layout: str) -> None:
+    names = layouts.LAYOUTS[layout]
+    frames = [openpose_files.in_layout(whole(frame), names) for frame in range(8)]
+    if layout == "BODY_135":
+        frames = [np.concatenate([people, np.ones((2, 110, 3))], axis=1) for people in frames]
+    openpose_files.write(tmp_path, frames)
+    assert imported.examine(tmp_path, 8, SIZE).layout == layout
+    found = taken(tmp_path, 8, config)
+    assert found["person"].nunique() == 2
+    for row in found.dropna().itertuples():
+        expected = [whole(int(row.frame))[person, INDEX[str(row.keypoint)], :2] for person in (0, 1)]
+        assert min(np.hypot(*(place - (row.x_px, row.y_px))) for place in expected) < 0.01
+    seen = set(found.dropna()["keypoint"])
+    assert seen >= set(STANDING)
+    assert "LIndex" not in seen
+
+
+def test_nobody_is_followed_over_a_cut_and_low_confidences_are_not_seen(tmp_path: Path, config: dict[str, Any]) -> None:
+    frames = [whole(frame) for frame in range(10)]
+    for people in frames:
+        people[:, INDEX["LKnee"], 2] = 0.1
+    openpose_files.write(tmp_path, frames)
+    found = imported.examine(tmp_path, 10, SIZE)
+    own = {**config["pose"], "backend": "imported", "n_frames": 10, "import": found._asdict()}
+    keypoints = pose.estimate(film(10), RATE, {"imported": tmp_path}, own, 1, {5})
+    first, second = (set(keypoints.loc[keypoints["frame"] // 5 == half, "person"]) for half in (0, 1))
+    assert len(first) == len(second) == 2
+    assert not first & second
+    assert keypoints.loc[keypoints["keypoint"] == "LKnee", "x_px"].isna().all()
+
+
+def test_a_middle_is_not_made_from_a_point_outside_the_picture(tmp_path: Path, config: dict[str, Any]) -> None:
+    names = layouts.LAYOUTS["BODY_25B"]
+    frames = [openpose_files.in_layout(whole(frame), names) for frame in range(8)]
+    for people in frames:
+        people[:, names.index("LHip"), 0] = WIDTH + 5
+    openpose_files.write(tmp_path, frames)
+    found = taken(tmp_path, 8, config, "BODY_25B")
+    assert found.loc[found["keypoint"] == "MidHip", "x_px"].isna().all()
+    assert found.loc[found["keypoint"] == "RHip", "x_px"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("change", "size", "sentence"),
+    [
+        (lambda people: people / (WIDTH, HEIGHT, 1), SIZE, "shares of the picture"),
+        (lambda people: people / (WIDTH / 2, HEIGHT / 2, 1) - (1, 1, 0), SIZE, "shares of the picture"),
+        (lambda people: people * (3, 3, 1), SIZE, "made from a larger copy"),
+        (lambda people: people * (1e5, 1e5, 1), SIZE, "made from a larger copy"),
+        (lambda people: people - (5000, 0, 0), SIZE, "made from a larger copy"),
+        (lambda people: people, SIZE[::-1], "has not turned the pictures"),
+        (lambda people: people * (1, 1, 100), SIZE, "confidences far above 1"),
+        (lambda people: people[:, :17], SIZE, "17 points a person"),
+    ],
+)
+def test_coordinates_that_are_not_pixels_of_the_picture_are_refused(
+    tmp_path: Path, change: Callable[[np.ndarray], np.ndarray], size: tuple[int, int], sentence: str
+) -> None:
+    openpose_files.write(tmp_path, [change(whole(frame)) for frame in range(30)], "Mustermann")
+    with pytest.raises(UserError, match=sentence) as refused:
+        imported.examine(tmp_path, 30, size)
+    assert "Mustermann" not in str(refused.value)
+    assert str(tmp_path) not in str(refused.value)
+
+
+def test_a_few_points_beyond_the_edge_are_no_error_and_not_seen(tmp_path: Path, config: dict[str, Any]) -> None:
+    frames = [whole(frame) for frame in range(8)]
+    frames[3][0, INDEX["LWrist"], 0] = WIDTH + 100
+    openpose_files.write(tmp_path, frames)
+    found = taken(tmp_path, 8, config)
+    assert found["x_px"].max() <= WIDTH
+
+
+def test_a_backend_goes_by_nothing_of_the_import(config: dict[str, Any]) -> None:
+    assert "import" not in pose.told(config["pose"])
+    assert tuple(BODY_25) == layouts.LAYOUTS["BODY_25"]

@@ -46,7 +46,12 @@ def test_where_nobody_is_the_backends_patient_it_is_whom_the_keypoints_make_one_
 
 
 def test_no_imported_person_has_a_token() -> None:
-    assert (listed(together(LARGE, SMALL), together(LARGE, SMALL))["token"] == "").all()
+    both = together(LARGE, SMALL)
+    found = listed(both, both)
+    assert (found["token"] == "").all()
+    token = people.list_people(both, SIZE, N_FRAMES)["token"].iloc[0]
+    with pytest.raises(UserError, match="Nobody in this video"):
+        people.named(found.reset_index(), [token], "visible")
 
 
 def test_nobody_imported_is_an_empty_list() -> None:

@@ -196,6 +196,24 @@ def test_a_job_without_a_benchmark_is_done_when_the_release_was_made_after_it(ro
     assert "failed      draw_review/v1" in text
 
 
+def test_videos_whose_keypoints_are_not_imported_are_named_and_steps_that_nobody_takes_are_not(
+    root: Path, made: Made
+) -> None:
+    def plan(imported: list[str]) -> None:
+        only = {rule: {"video": imported} for rule in ("import_pose", "list_imported_people")}
+        made.plan(only={**PLAN["only"], **only}, imported=imported)
+
+    plan(["v1", "v2"])
+    for video in ("v1", "v2", "v3"):
+        made.screen(video)
+    made.done("import_pose/v1")
+    text = status.describe(made.results, root)
+    assert "keypoints of the original: imported for 2, from the backend for v3" in text
+    assert rows(text)["import_pose"] == "1 of 2"
+    plan([])
+    assert "import" not in status.describe(made.results, root)
+
+
 def test_at_the_end_of_a_run_the_table_of_steps_is_left_out(root: Path, made: Made) -> None:
     made.plan()
     made.screen("v1")

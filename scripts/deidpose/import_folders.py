@@ -7,7 +7,6 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from deidpose.errors import UserError
 
 #: Files of a folder whose content goes into its fingerprint.
 _SAMPLED = 16
-#: More names are not looked at.
-_MOST_FILES = 1_000_000
 _ENDING = "_keypoints.json"
 
 
@@ -116,11 +113,10 @@ def fingerprint(settings: Mapping[str, Any], folder: str) -> str:
     """
     path = os.path.join(root(settings), folder)
     try:
-        with os.scandir(path) as entries:
-            names = sorted(entry.name for entry in islice(entries, _MOST_FILES) if entry.name.endswith(_ENDING))
+        names = sorted(name for name in os.listdir(path) if name.endswith(_ENDING))
     except OSError:
         return ""
-    digest = hashlib.sha256("\n".join(map(repr, names)).encode())
+    digest = hashlib.sha256(os.fsencode("\0".join(names)))
     places = sorted({round(number * (len(names) - 1) / (_SAMPLED - 1)) for number in range(_SAMPLED)} if names else ())
     for place in places:
         digest.update(f"\n{dataset.fingerprint(os.path.join(path, names[place]))}".encode())

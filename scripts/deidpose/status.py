@@ -274,7 +274,7 @@ def _videos(results: Path, plan: Mapping[str, Any], rows: Mapping[str, Mapping[s
     left_out = [video for video in plan.get("excluded", []) if video in rows]
     if left_out:
         text += f"; {len(left_out)} left out by a reviewer"
-    lines = _entry("videos", text) + _imported(plan, rows)
+    lines = _entry("videos", text) + (_entry("", imports(plan, rows)) if plan.get("imported") else [])
     reasons: dict[str, list[str]] = {}
     for video, row in rows.items():
         if row["status"] == "rejected":
@@ -286,18 +286,19 @@ def _videos(results: Path, plan: Mapping[str, Any], rows: Mapping[str, Mapping[s
     return lines + (_entry("", f"reasons: {results}/restricted/screening.tsv") if reasons else [])
 
 
-def _imported(plan: Mapping[str, Any], rows: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Return of which videos the keypoints of the original are imported, where that is asked for."""
-    imported = set(plan.get("imported", []))
-    if not imported:
-        return []
+def imports(plan: Mapping[str, Any], rows: Mapping[str, Mapping[str, str]]) -> str:
+    """Return in words of how many videos the keypoints of the original are imported, and of which others they are not.
+
+    Parameters from `write_plan` and `read_screened`; the rows may be none.
+    """
+    imported = set(plan["imported"])
     others = [
         video
         for video in plan["video"]
         if video not in imported and rows.get(video, {}).get("status") != "rejected" and video not in plan["excluded"]
     ]
-    text = f"keypoints of the original imported for {len(imported)}"
-    return _entry("", f"{text}, and from the backend for {_several(others)}" if others else text)
+    text = f"keypoints of the original: imported for {len(imported)}"
+    return f"{text}, from the backend for {_several(others)}" if others else text
 
 
 def _several(names: list[str]) -> str:

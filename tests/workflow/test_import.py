@@ -61,7 +61,8 @@ def imported(finished: SmallStudy, tmp_path_factory: pytest.TempPathFactory) -> 
     }  # fmt: skip
     code, said = study.run(config=IMPORT)
     assert code == 0, said[-5000:]
-    assert "keypoints of the original imported for 1" in said
+    assert said.count("keypoints of the original: imported for 1, from the backend for none\n") == 1
+    assert said.count("keypoints of the original: imported for 1\n") == 1
     return study
 
 

@@ -21,6 +21,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         (["dataset={tmp}", "pose={{backend: openpose}}"], "nothing is here to run it"),
         (["dataset={tmp}", "pose={{backend: openpose, openpose: {{weights: {tmp}/none}}}}"], "does not exist"),
         (["dataset={tmp}/one", "videos={tmp}/none.tsv"], "cannot be read"),
+        (["dataset={tmp}/one", "pose={{import: {{folder: {tmp}/none}}}}"], "is not a directory"),
+        (["dataset={tmp}/one", "pose={{import: {{folder: {tmp}}}}}"], "has a folder of no video"),
+        (["dataset={tmp}/one", "pose={{import: {{layout: BODY25}}}}"], "Did you mean BODY_25"),
     ],
 )
 def test_a_mistake_in_the_settings_is_told_in_a_sentence(

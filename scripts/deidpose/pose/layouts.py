@@ -38,8 +38,10 @@ _BY_COUNT = {18: ("COCO-18",), 25: ("BODY_25", "BODY_25B"), 26: ("HALPE-26",), 1
 
 #: A point that is the middle of two others lies nearer to it than this, as a share of the size of the body.
 _MIDDLE = 0.12
-#: Points of a face lie closer together than this share of what else is seen of a body, or of another group of points.
+#: Eyes and ears lie closer together than this share of four other points, ...
 _FACE = 0.5
+#: ... and than this share of all that is seen of a body, of which more than a head is seen.
+_FACE_OF_BODY = 0.33
 #: An ankle lies nearer to a point of its foot than this, as a share of the size of the body.
 _FOOT = 0.15
 #: Of a body with fewer points nothing is said: where nothing but a face is seen, all points lie close together.
@@ -98,10 +100,10 @@ def recognize(bodies: NDArray[np.float64], named: str = "") -> str:
             "told from them, because too few people are seen whole: name the layout with the setting "
             "pose.import.layout."
         )
-    if not _has_faces(points, layout or named):
+    if not _is_a_body(points, layout or named):
         raise UserError(
             f"The keypoints have {count} points a person, as {layout or named} has, but they do not lie as those of a "
-            "body do in that order: eyes and ears are far apart."
+            "body do in that order."
         )
     return layout or named
 
@@ -109,6 +111,7 @@ def recognize(bodies: NDArray[np.float64], named: str = "") -> str:
 def _of_25(points: NDArray[np.float64]) -> str:
     """Return which of the two layouts with 25 points bodies, shape (n, 25, 2), have; empty where that is not told."""
     size = _spread(points)
+    size[size == 0] = np.nan
     faces = np.stack([_spread(points[:, 15:19]), _spread(points[:, 1:5])])
     feet = np.stack([_to_foot(points, ankles) / size for ankles in ((14, 11), (15, 16))])
     # For each layout, whether face and feet of each body speak for it: 0, 1 or 2.
@@ -120,15 +123,11 @@ def _of_25(points: NDArray[np.float64]) -> str:
         ]
     )
     votes = (said > said[::-1]).sum(axis=1)
-    middles = (
-        np.stack(
-            [
-                np.linalg.norm(points[:, middle] - (points[:, left] + points[:, right]) / 2, axis=1)
-                for middle, left, right in ((1, 2, 5), (8, 9, 12))
-            ]
-        )
-        / size
-    )
+    away = [
+        np.linalg.norm(points[:, middle] - (points[:, left] + points[:, right]) / 2, axis=1)
+        for middle, left, right in ((1, 2, 5), (8, 9, 12))
+    ]
+    middles = np.stack(away) / size
     if votes.sum() < _FEWEST_BODIES:
         return ""
     share = votes[0] / votes.sum()
@@ -155,14 +154,27 @@ def _to_foot(points: NDArray[np.float64], ankles: tuple[int, int]) -> NDArray[np
     return np.asarray(np.fmax.reduce(away, axis=0))
 
 
-def _has_faces(points: NDArray[np.float64], layout: str) -> bool:
-    """Return whether the points that are a face's in a layout lie close together; also where too few say anything."""
+def _is_a_body(points: NDArray[np.float64], layout: str) -> bool:
+    """Return whether bodies, shape (n, points, 2), lie as a layout has them; also where too few of them say anything.
+
+    Eyes and ears have to lie close together, and Neck and MidHip, where the layout has them, between shoulders and
+    between hips.
+    """
     names = LAYOUTS[layout]
-    body = points[:, : len(names)]
-    face = _spread(body[:, [names.index(name) for name in ("REye", "LEye", "REar", "LEar")]])
-    told = np.isfinite(face) & (np.isfinite(body[..., 0]).sum(axis=1) >= _FEWEST_POINTS)
-    close = (face < _FACE * _spread(body))[told]
-    return len(close) < _FEWEST_BODIES or _share(close) > 1 - _AGREED
+    points = points[:, : len(names)]
+    size = _spread(points)
+    enough = np.isfinite(points[..., 0]).sum(axis=1) >= _FEWEST_POINTS
+    # For each thing that has to be small: how large it is, and how large it may be.
+    things = [(_spread(points[:, [names.index(name) for name in ("REye", "LEye", "REar", "LEar")]]), _FACE_OF_BODY)]
+    for middle in (triple for triple in MIDPOINTS if triple[0] in names):
+        place, left, right = (points[:, names.index(name)] for name in middle)
+        things.append((np.linalg.norm(place - (left + right) / 2, axis=1), _MIDDLE))
+    for length, most in things:
+        told = enough & np.isfinite(length)
+        if told.sum() >= _FEWEST_BODIES and _share((length < most * size)[told]) <= 1 - _AGREED:
+            return False
+    # The layout with the most points begins as BODY_25B does.
+    return layout != "BODY_135" or _of_25(points) != "BODY_25"
 
 
 def _share(said: Any) -> float:
