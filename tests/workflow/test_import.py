@@ -106,7 +106,7 @@ def test_the_kinematics_are_those_of_the_imported_keypoints(imported: SmallStudy
     assert effects["patient"].all()
     keypoints = tables.read(release / "keypoint_effects/a.csv", "keypoint_effects")
     control = keypoints[(keypoints["method"] == "reencode") & (keypoints["keypoint"] == "LHip")].iloc[0]
-    assert control["displacement_median"] > SHIFT_PX / 2
+    assert control["displacement_median"] > 0.02  # torso lengths; the shift is about 0.04 of them
     originals = pd.read_csv(release / "angles/a_original.csv")
     assert set(originals["person"]) == {0}
     assert originals["degrees"].notna().any()
