@@ -51,9 +51,9 @@ rule try_backend:
         lambda wildcards: pose.container(COMPARED[wildcards.backend])
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: megabytes(
+        mem_mb=lambda wildcards, attempt, threads: megabytes(
             "estimate_pose", pose.cost(COMPARED[wildcards.backend])[0]
-        )(wildcards, attempt),
+        )(wildcards, attempt, threads),
         runtime=lambda wildcards, attempt: minutes(
             "estimate_pose", pose.cost(COMPARED[wildcards.backend])[1]
         )(wildcards, attempt),

@@ -9,6 +9,7 @@ from deidpose import costs
 
 
 def test_time_counts_from_the_first_frame_and_frames_are_counted() -> None:
+    begin = time.perf_counter()
     meter = costs.Meter()
     time.sleep(0.3)  # as a network that is loaded
 
@@ -20,7 +21,7 @@ def test_time_counts_from_the_first_frame_and_frames_are_counted() -> None:
     assert list(meter.watch(frames())) == [0, 1, 2, 3, 4]
     read = meter.read()
     assert read["n_frames"] == 5
-    assert 0.1 <= read["seconds"] < 0.3
+    assert 0.1 <= read["seconds"] <= time.perf_counter() - begin - 0.3
     assert read["cpu_seconds"] < 0.1  # who sleeps uses no processor
 
 
@@ -30,7 +31,7 @@ def test_time_of_processors_is_what_was_computed() -> None:
         end = time.process_time() + 0.2
         while time.process_time() < end:
             pass
-    assert 0.18 <= meter.read()["cpu_seconds"] < 2
+    assert 0.18 <= meter.read()["cpu_seconds"] < 2  # however busy the machine is
 
 
 def test_memory_is_the_most_that_there_ever_was() -> None:

@@ -298,10 +298,7 @@ def test_a_program_that_hangs_is_stopped_with_all_that_it_has_started(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = tmp_path / "started"
-    code = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-    put_program(
-        tmp_path, f"import subprocess; subprocess.Popen([sys.executable, '-c', {code!r}]); import time; time.sleep(600)"
-    )
+    put_program(tmp_path).write_text(f"#!/bin/sh\n/bin/sleep 600 &\necho $! > '{started}'\nwait\n", encoding="utf-8")
     monkeypatch.setattr("deidpose.pose.openpose._START_S", 4.0)
     monkeypatch.setattr("deidpose.pose.openpose._PATIENCE", 0.0)
     with pytest.raises(UserError, match=r"not ended after 4 seconds, for 2 frames: it hangs"):
