@@ -25,7 +25,7 @@ from pathlib import Path
 step = " ".join([snakemake.rule, *snakemake.wildcards])
 with open("begun.txt", "a") as file:
     file.write(step + "\\n")
-Path(snakemake.log[0]).write_text("INFO stand-in\\n")
+Path(snakemake.log[0]).write_text(f"INFO stand-in, process {os.getpid()}\\n")
 told = json.loads(Path("told.json").read_text()) if Path("told.json").exists() else {}
 time.sleep(told.get("sleep", {}).get(step, 0))
 if step in told.get("fail", []):

@@ -134,20 +134,10 @@ def wait_for_end_of_jobs() -> None:
         time.sleep(0.5)
 
 
-def process_of(study: Study, step: str) -> psutil.Process:
-    """Return the process that runs a step of the study."""
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(study.folder) and any(part.endswith(f".{step}.py") for part in process.cmdline()):
-                return process
-        except psutil.Error:
-            continue
-    raise AssertionError(f"nothing runs {step}")
-
-
-def node_of(study: Study, video: str) -> str:
-    [job] = [job for job in study.jobs() if job["state"] == "RUNNING" and "_video_" in job["comment"]][:1]
-    return job["node"]
+def process_of(study: Study, step: str, video: str) -> psutil.Process:
+    """Return the process that runs a step of a video."""
+    number = (study.folder / f"results/logs/{step}/{video}.log").read_text().split()[-1]
+    return psutil.Process(int(number))
 
 
 def test_a_job_that_is_killed_is_repeated_by_the_same_run_and_the_other_video_is_not(
@@ -158,7 +148,7 @@ def test_a_job_that_is_killed_is_repeated_by_the_same_run_and_the_other_video_is
     running = study.on_cluster()
     study.wait_for(running, f"{WHERE} {first}")
     study.tell()
-    process_of(study, WHERE).kill()
+    process_of(study, WHERE, first).kill()
     assert running.wait(900) == 0, study.said()[-3000:]
     assert {job["state"] for job in study.jobs()} == {"COMPLETED", "FAILED"}
     assert study.times(second) == ONCE
@@ -185,10 +175,9 @@ def test_a_node_that_dies_with_its_jobs_costs_what_they_were_doing(cluster: Path
     first, second = study.videos
     study.tell(sleep={f"{WHERE} {first}": 900})
     running = study.on_cluster()
-    study.wait_for(running, f"{WHERE} {first}", f"{STEPS[-1]} {second}")
-    time.sleep(5)
-    node = node_of(study, first)
+    study.wait_for(running, f"{WHERE} {first}")
     study.tell()
+    node = process_of(study, WHERE, first).environ()["SLURMD_NODENAME"]
     small_cluster.kill_slurmd(cluster, node, with_jobs=True)
     small_cluster.start_slurmd(node)
     assert running.wait(1500) == 0, study.said()[-3000:]
