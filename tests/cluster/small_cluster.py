@@ -37,7 +37,8 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={folder}/munge/socket
+# A job whose node was lost is started again after the time in which a credential holds, two minutes unless set.
+AuthInfo=socket={folder}/munge/socket,cred_expire=10
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool/%n
 SlurmctldPidFile={folder}/run/slurmctld.pid
@@ -59,6 +60,8 @@ JobAcctGatherParams=OverMemoryKill,UsePss
 # The nodes may claim what this machine has not.
 SlurmdParameters=config_overrides
 ReturnToService=2
+# A job that its node knows nothing of is lost if it began longer ago than this and the 10 s of MessageTimeout.
+BatchStartTimeout=1
 # What no node can ever run is refused; otherwise it would wait for ever.
 EnforcePartLimits=ALL
 # The states of finished jobs come from squeue, so they must stay there.

@@ -177,6 +177,7 @@ def test_a_node_that_dies_with_its_jobs_costs_what_they_were_doing(cluster: Path
     running = study.on_cluster()
     study.wait_for(running, f"{WHERE} {first}")
     study.tell()
+    time.sleep(15)  # before that, Slurm takes a job that a node does not know for one that has just been sent
     node = process_of(study, WHERE, first).environ()["SLURMD_NODENAME"]
     small_cluster.kill_slurmd(cluster, node, with_jobs=True)
     small_cluster.start_slurmd(node)
