@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -28,18 +28,19 @@ import stand_ins
 N_VIDEOS = 4
 FRAMES_A_SECOND = 30
 ON_SLURM = ("--workflow-profile", "profiles/slurm")
-#: How the videos are cut into jobs -> arguments that say so besides the profile.
-CUTS = {
-    "every step a job": ("--groups", "screen=screening"),
-    "a job a video": (),
-    "a job for two videos": ("--group-components", "screening=10", "video=2"),
+#: How the videos are cut into jobs -> arguments that say so besides the profile, and how many videos are done.
+CUTS: dict[str, tuple[tuple[str, ...], int]] = {
+    "every step a job": (("--groups", "screen=screening"), 1),
+    "a job a video": ((), 4),
+    "a job for two videos": (("--group-components", "screening=10", "video=2"), 4),
 }
 CHUNKS = "a chunk of two videos"
 
 
 class Cost(NamedTuple):
-    """What the videos of a study took: jobs, seconds of allocated processors, seconds on the clock."""
+    """What videos took: how many they are, their jobs, seconds of allocated processors, seconds on the clock."""
 
+    n_videos: int
     n_jobs: int
     processor_s: float
     wall_s: float
@@ -67,20 +68,21 @@ def run(folder: Path, *arguments: str) -> str:
     return done.said
 
 
-def cost(jobs: list[dict[str, str]], wall_s: float) -> Cost:
+def cost(n_videos: int, jobs: list[dict[str, str]], wall_s: float) -> Cost:
     """Return what jobs took together."""
     if {job["state"] for job in jobs} != {"COMPLETED"}:
         sys.exit(f"Not all jobs have succeeded: {jobs}")
-    return Cost(len(jobs), sum((float(job["ended"]) - float(job["began"])) * int(job["cpus"]) for job in jobs), wall_s)
+    processor_s = sum((float(job["ended"]) - float(job["began"])) * int(job["cpus"]) for job in jobs)
+    return Cost(n_videos, len(jobs), processor_s, wall_s)
 
 
-def by_plugin(folder: Path, *arguments: str) -> Cost:
-    """Do the videos of a screened study by jobs of the plugin."""
-    videos = screened(folder)
+def by_plugin(folder: Path, arguments: Sequence[str], n_videos: int) -> Cost:
+    """Do videos of a screened study by jobs of the plugin."""
+    videos = screened(folder)[:n_videos]
     began = time.monotonic()
     said = run(folder, *ON_SLURM, *arguments, *stand_ins.settings(), "--", *videos)
     wall_s = time.monotonic() - began
-    return cost(small_cluster.jobs(re.findall(r"SLURM run ID: (\S+)", said)[-1]), wall_s)
+    return cost(n_videos, small_cluster.jobs(re.findall(r"SLURM run ID: (\S+)", said)[-1]), wall_s)
 
 
 def by_chunks(folder: Path) -> Cost:
@@ -92,7 +94,7 @@ def by_chunks(folder: Path) -> Cost:
     environment = {**os.environ, "STAND_IN_READS": "0", "SNAKEMAKE": str(Path(sys.executable).with_name("snakemake"))}
     subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
     wall_s = time.monotonic() - began
-    return cost(small_cluster.jobs(name), wall_s)
+    return cost(N_VIDEOS, small_cluster.jobs(name), wall_s)
 
 
 def screened(folder: Path) -> list[str]:
@@ -120,15 +122,16 @@ def main() -> None:
     with cluster() as folder:
         study = stand_ins.make(root, folder / "study", N_VIDEOS)
         run(study, "--cores", "2", "--until", "screening", *stand_ins.settings())
-        for cut, arguments in CUTS.items():
+        for cut, (arguments, n_videos) in CUTS.items():
             copy = folder / f"study{len(costs)}"
             shutil.copytree(study, copy, symlinks=True)
-            costs[cut] = by_plugin(copy, *arguments)
+            costs[cut] = by_plugin(copy, arguments, n_videos)
         costs[CHUNKS] = by_chunks(study)
-    print(f"{N_VIDEOS} videos of three methods, steps that do nothing, on nodes of two cores\n")
-    print("| | jobs | processor for each video | on the clock |\n| --- | --- | --- | --- |")
+    print("Three methods, steps that do nothing, two nodes of two cores\n")
+    print("| | videos | jobs | processor for each video | on the clock |\n| --- | --- | --- | --- | --- |")
     for cut, found in costs.items():
-        print(f"| {cut} | {found.n_jobs} | {found.processor_s / N_VIDEOS:.0f} s | {found.wall_s:.0f} s |")
+        lost_s = found.processor_s / found.n_videos
+        print(f"| {cut} | {found.n_videos} | {found.n_jobs} | {lost_s:.0f} s | {found.wall_s:.0f} s |")
     if len(sys.argv) > 1:
         compute(costs, seconds_of_frame(Path(sys.argv[1])))
 
@@ -144,7 +147,7 @@ def compute(costs: dict[str, Cost], step_s: float) -> None:
         for n_videos in (10, 100, 1000):
             cells = []
             for found in costs.values():
-                lost_s = found.processor_s / N_VIDEOS
+                lost_s = found.processor_s / found.n_videos
                 hours = n_videos * (work_s + lost_s) / 3600
                 cells.append(f"{hours:,.1f}, {lost_s / (work_s + lost_s):.0%}")
             print(f"| {n_videos:,} clips of {length} | " + " | ".join(cells) + " |")
