@@ -6,10 +6,12 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deidpose import pose, runtime, skeleton, tables, video
-from deidpose.pose import BACKENDS
-from deidpose.video import Frame
+from deidpose.pose import BACKENDS, blazepose
+from deidpose.video import Frame, Picture
 
 Estimate = Callable[..., pd.DataFrame]
 
@@ -116,6 +118,54 @@ def test_someone_who_comes_into_view_between_two_searches_is_followed_back(
     seen = positions(found, "Nose", upper[0]).index
     assert 18 <= seen.min() <= 21
     assert set(range(21, 30)) <= set(seen)
+
+
+def test_someone_whom_one_search_misses_is_followed_back_from_the_next(
+    estimate: Estimate, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is anybody who is seen in those small squares alone whose turn it was not."""
+    begin = blazepose._begin_detecting
+    turns = []
+
+    def misses_in_frame_14(picture: Picture, networks: Any, which: set[Any]) -> Callable[[], list[Any]]:
+        turns.append((picture.index, which))
+        return list if picture.index == 14 else begin(picture, networks, which)
+
+    monkeypatch.setattr(blazepose, "_begin_detecting", misses_in_frame_14)
+    found = estimate([paint_out(frame, 250, 450, 20, 240) if frame.index < 8 else frame for frame in frames])
+    upper = [n for n in found["person"].unique() if positions(found, "Nose", n)["y_px"].mean() < 150]
+    assert len(upper) == 1
+    assert set(range(9, 30)) <= set(positions(found, "Nose", upper[0]).index)
+    large, white, black = blazepose._Tiles
+    assert turns == [(0, {large, white, black}), (14, {large, white}), (29, {large, black}), (29, {white})]
+
+
+def test_with_no_interval_all_of_every_frame_is_searched(
+    estimate: Estimate, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = blazepose._begin_detecting
+    turns = []
+
+    def noted(picture: Picture, networks: Any, which: set[Any]) -> Callable[[], list[Any]]:
+        turns.append((picture.index, len(which)))
+        return begin(picture, networks, which)
+
+    monkeypatch.setattr(blazepose, "_begin_detecting", noted)
+    estimate(frames[:3], search_interval_s=0)
+    assert {(0, 3), (1, 3), (2, 3)} <= set(turns)
+
+
+@given(st.integers(230, 4000), st.integers(230, 4000))
+def test_each_half_of_the_small_squares_covers_the_picture_but_for_its_corners(height: int, width: int) -> None:
+    for half in list(blazepose._Tiles)[1:]:
+        squares = [square for kind, *square in blazepose._tiles(height, width) if kind is half]
+        side = squares[0][2]
+        y, x = (axis.ravel() for axis in np.mgrid[0 : height : side // 7, 0 : width : side // 7])
+        covered = np.zeros(x.shape, bool)
+        for left, top, _ in squares:
+            covered |= (x >= left) & (x < left + side) & (y >= top) & (y < top + side)
+        in_a_corner = (np.minimum(x, width - x) <= side / 2 + 1) & (np.minimum(y, height - y) <= side / 2 + 1)
+        assert covered[~in_a_corner].all()
 
 
 def test_someone_hidden_for_a_moment_keeps_their_identity(estimate: Estimate, frames: list[Frame]) -> None:

@@ -182,6 +182,10 @@ class Picture:
         """The picture, shape (height, width, 3), uint8, blue-green-red."""
         return to_bgr(self._frame)
 
+    def forget(self) -> None:
+        """Give back the memory of the array; it is made anew when it is asked for again."""
+        self.__dict__.pop("bgr", None)
+
 
 def converted(frame: Frame) -> Picture:
     """Return the picture of a frame, converted here and now: by the thread that reads ahead, say."""

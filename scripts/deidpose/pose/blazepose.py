@@ -9,6 +9,7 @@ all that was seen (`following`, `identities`).
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +23,7 @@ from deidpose.faces import non_maximum_suppression
 from deidpose.parallel import SideBySide, read_ahead, side_by_side
 from deidpose.pose import identities, interface
 from deidpose.provenance import file_sha256
-from deidpose.video import Frame, chunks, converted
+from deidpose.video import Frame, Picture, chunks, converted
 
 #: Every sight has the number of the person whom it was followed from.
 TRACKS = True
@@ -77,6 +78,25 @@ class _Person:
     last: int  # the latest frame among them; looking for it would cost more with every frame
 
 
+class _Tiles(Enum):
+    """Parts of the picture that are searched for people: the large ones, and the two halves of the small ones.
+
+    The small tiles overlap by half, and a half is every second one of them, as the fields of one colour on a
+    chessboard: it covers the picture but for some corners.
+    """
+
+    LARGE = "large"
+    WHITE = "white"
+    BLACK = "black"
+
+
+@dataclass
+class _Shot:
+    people: list[_Person]
+    before: list[Picture]  # the chunk that has been searched last
+    turn: _Tiles = _Tiles.WHITE  # which half of the small tiles is searched next
+
+
 class _Networks(NamedTuple):
     detector: runtime.Network
     landmarks: runtime.Network
@@ -104,29 +124,43 @@ def people(
         ``pose`` of the configuration: max_people, search_interval_s, min_presence, precision.
     """
     length = max(1, min(_LONGEST_CHUNK, round(settings["search_interval_s"] * frame_rate)))
-    people: list[_Person] = []  # of this shot
-    shots = [people]
     n_remembered = max(1, round(_REMEMBERED_S * frame_rate))
     n_patient = max(1, round(_PATIENCE_S * frame_rate))
     detector = runtime.compile_network(models["blazepose_detector"], None, threads, settings["precision"])
     # Landmarks and presence; the segmentation mask and the heat maps cost a third of the time.
     landmarks = runtime.compile_network(models["blazepose_landmarks"], None, threads, settings["precision"], (0, 1))
     read = read_ahead(map(converted, frames), threads, length)
+    shots: list[_Shot] = []
     with side_by_side(threads) as pool:
         networks = _Networks(detector, landmarks, settings["min_presence"], pool)
+
+        def search(shot: _Shot, pictures: list[Picture], detected: Callable[[], list[Region]]) -> None:
+            _search(pictures, shot.people, detected, networks, settings["max_people"], n_remembered)
+
+        def end(shot: _Shot) -> None:
+            """Search the last picture in those tiles too whose turn it was not."""
+            search(shot, shot.before, _begin_detecting(shot.before[-1], networks, {shot.turn}))
+
         for chunk in chunks(read, length, cuts):
-            indices, pictures = [picture.index for picture in chunk], [picture.bgr for picture in chunk]
-            if indices[0] == 0 or indices[0] in cuts:
-                people = []
-                shots.append(people)
-                detected = _begin_detecting(pictures[0], networks)
-                _search(pictures[:1], indices[:1], people, detected, networks, settings["max_people"], n_remembered)
+            if not shots or chunk[0].index in cuts:
+                if shots:
+                    end(shots[-1])
+                shots.append(_Shot([], []))
+                search(shots[-1], chunk[:1], _begin_detecting(chunk[0], networks, {*_Tiles}))
+            shot = shots[-1]
             # Other threads search the last picture while this one follows people up to there.
-            detected = _begin_detecting(pictures[-1], networks)
-            for position, picture in enumerate(pictures):
-                _follow(picture, indices[position], people, networks, n_patient)
-            _search(pictures, indices, people, detected, networks, settings["max_people"], n_remembered)
-    for track, person in enumerate(person for shot in shots for person in shot):
+            which = {_Tiles.LARGE, shot.turn} if settings["search_interval_s"] else {*_Tiles}
+            detected = _begin_detecting(chunk[-1], networks, which)
+            for picture in chunk:
+                _follow(picture, shot.people, networks, n_patient)
+            search(shot, shot.before + chunk, detected)
+            shot.turn = _Tiles.BLACK if shot.turn is _Tiles.WHITE else _Tiles.WHITE
+            shot.before = chunk
+            for picture in chunk:
+                picture.forget()
+        if shots:
+            end(shots[-1])
+    for track, person in enumerate(person for shot in shots for person in shot.people):
         for index, sight in person.sights.items():
             keypoints = skeleton.from_blazepose(sight.landmarks)
             yield interface.Sight(index, keypoints, sight.colours, track, _next_region(sight).side)
@@ -143,14 +177,15 @@ def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dic
 # ------------------------------------------------------------------------------------------------ following people
 
 
-def _follow(picture: np.ndarray, index: int, people: list[_Person], networks: _Networks, n_patient: int) -> None:
-    """Add to everyone seen in the last few frames where they are in frame ``index``."""
+def _follow(picture: Picture, people: list[_Person], networks: _Networks, n_patient: int) -> None:
+    """Add to everyone seen in the last few frames where they are in this one."""
+    index = picture.index
     lately = []
     for person in people:
         patience = n_patient if len(person.sights) >= _FEWEST_FOR_PATIENCE else 1
         if index - patience <= person.last < index:
             lately.append(person)
-    looks = [partial(_look, picture, _next_region(person.sights[person.last]), networks) for person in lately]
+    looks = [partial(_look, picture.bgr, _next_region(person.sights[person.last]), networks) for person in lately]
     found: list[tuple[float, _Person, Sight]] = []
     for person, sight in zip(lately, networks.pool.together(looks), strict=True):
         if sight is not None:
@@ -164,8 +199,7 @@ def _follow(picture: np.ndarray, index: int, people: list[_Person], networks: _N
 
 
 def _search(
-    pictures: list[np.ndarray],
-    indices: list[int],
+    pictures: list[Picture],
     people: list[_Person],
     detected: Callable[[], list[Region]],
     networks: _Networks,
@@ -173,7 +207,7 @@ def _search(
     n_remembered: int,
 ) -> None:
     """Find people in the last picture who are not known there, and follow them back through the others."""
-    last = indices[-1]
+    shown, last = pictures[-1].bgr, pictures[-1].index
     known = [person.sights[last] for person in people if last in person.sights]
     for region in detected():
         if len(known) >= max_people:
@@ -181,15 +215,16 @@ def _search(
         if any(_within(region, sight.region) for sight in known):
             continue
         # The second look has the region that the landmarks give, which is better than the detector's.
-        sight = _look(pictures[-1], region, networks)
-        sight = sight and _look(pictures[-1], _next_region(sight), networks)
+        sight = _look(shown, region, networks)
+        sight = sight and _look(shown, _next_region(sight), networks)
         if sight is None or any(_is_same(sight, other) for other in known):
             continue
         known.append(sight)
         newcomer = _Person({last: sight}, last)
         met: _Person | None = None
-        for picture, index in zip(pictures[-2::-1], indices[-2::-1], strict=True):
-            back = _look(picture, _next_region(newcomer.sights[index + 1]), networks)
+        for picture in pictures[-2::-1]:
+            index = picture.index
+            back = _look(picture.bgr, _next_region(newcomer.sights[index + 1]), networks)
             if back is None:
                 break
             met = _same(back, index, people)
@@ -306,19 +341,27 @@ def _region(centre: np.ndarray, point: np.ndarray) -> Region:
     )
 
 
-def _begin_detecting(picture: np.ndarray, networks: _Networks) -> Callable[[], list[Region]]:
-    """Find people on the whole picture and on overlapping tiles, where small ones are large enough.
+def _begin_detecting(picture: Picture, networks: _Networks, which: Collection[_Tiles]) -> Callable[[], list[Region]]:
+    """Find people in tiles of a picture.
 
     Returns
     -------
     callable
         Gives their regions, best first.
     """
-    searches = [partial(_detect_in_tile, picture, *tile, networks.detector) for tile in _tiles(*picture.shape[:2])]
+    shown = picture.bgr
+    searches = [
+        partial(_detect_in_tile, shown, x, y, side, networks.detector)
+        for kind, x, y, side in _tiles(*shown.shape[:2])
+        if kind in which
+    ]
     results = networks.pool.begin(searches)
 
     def regions() -> list[Region]:
-        boxes, points = zip(*results(), strict=True)
+        found = results()
+        if not found:
+            return []
+        boxes, points = zip(*found, strict=True)
         box, point = np.concatenate(boxes), np.concatenate(points)
         return [_region(*point[index]) for index in non_maximum_suppression(box[:, :4], box[:, 4], _DETECTOR_IOU)]
 
@@ -350,16 +393,19 @@ def _detect_in_tile(
     return boxes, found[:, 4:8].reshape(-1, 2, 2) + to_picture
 
 
-def _tiles(height: int, width: int) -> Iterator[tuple[int, int, int]]:
-    """Yield x, y and side of the whole picture, of squares of its shorter side and of half that, half overlapping."""
-    yield 0, 0, max(height, width)
+def _tiles(height: int, width: int) -> Iterator[tuple[_Tiles, int, int, int]]:
+    """Yield the kind, x, y and side of the whole picture, of squares of its shorter side and of half that.
+
+    The squares overlap by half.
+    """
+    yield _Tiles.LARGE, 0, 0, max(height, width)
     short = min(height, width)
-    for side in (short, short // 2):
+    for halves, side in (((_Tiles.LARGE, _Tiles.LARGE), short), ((_Tiles.WHITE, _Tiles.BLACK), short // 2)):
         if side == max(height, width) or side < _DETECTOR_SIDE // 2:
             continue
-        for y in _starts(height, side):
-            for x in _starts(width, side):
-                yield x, y, side
+        for row, y in enumerate(_starts(height, side)):
+            for column, x in enumerate(_starts(width, side)):
+                yield halves[(row + column) % 2], x, y, side
 
 
 def _starts(length: int, side: int) -> list[int]:
