@@ -24,11 +24,11 @@ setup-slurm: .venv/.requirements-slurm ## The same as setup, and what hands jobs
 
 # The service files start nothing: the tests start a cluster of their own, and stop it.
 setup-cluster: ## Install Slurm, for the tests on a cluster, where this is Debian and we are root
-	@{ command -v munged && command -v slurmctld && command -v slurmd && command -v sbatch; } >/dev/null || { \
+	@{ command -v munged && command -v slurmctld && command -v slurmd && command -v sbatch && command -v rsync; } >/dev/null || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
-		munge slurmctld slurmd slurm-client >/dev/null; } || \
-		echo "Slurm is not here; the tests on a cluster will be skipped." >&2
+		munge slurmctld slurmd slurm-client rsync >/dev/null; } || \
+		echo "Slurm or rsync is not here; tests on a cluster will be skipped." >&2
 
 demo: setup ## Run the whole workflow on four short clips and print its answer
 	$(BIN)/python scripts/fetch_demo.py --directory resources/demo

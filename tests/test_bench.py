@@ -41,6 +41,11 @@ def test_every_step_of_the_chain_is_done_as_the_workflow_does_it_and_its_network
     assert {path.name for path in folder.glob("*.mp4")} == {"masked.mp4", "control.mp4", "skeleton.mp4"}
 
 
-def test_the_page_has_a_place_for_the_tables() -> None:
+def test_the_page_has_the_tables_of_every_part() -> None:
     page = run.PAGE.read_text("utf-8")
-    assert all(page.count(marker) == 1 for marker in markers("make bench"))
+    begin, end = markers("make bench")
+    assert page.count(begin) == page.count(end) == 1
+    tables = page.partition(begin)[2].partition(end)[0]
+    parts = tables.split("### ")[1:]
+    assert [part.partition("\n")[0] for part in parts] == [title for title, _ in run.PARTS.values()]
+    assert all("\n| --- |" in part for part in parts)

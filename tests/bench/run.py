@@ -3,7 +3,8 @@
 ::
 
     .venv/bin/python tests/bench/run.py              all of it, as `make bench` does
-    .venv/bin/python tests/bench/run.py peers        one part, printed and not written: peers, floors, parser or growth
+    .venv/bin/python tests/bench/run.py peers        one part, printed and not written: peers, floors, parser, growth
+                                                     or videos
 
 Whatever is compared runs in turn, one process after another, several times; of the times of each the median counts,
 from after its imports to its finished output. Only the ratios say something: machines differ, and so do hours.
@@ -17,6 +18,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +33,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import cv2
 import numpy as np
 
+import stand_ins
 from bench_openpose import parser_times
 from clips import write_video
 from corpus import peers
@@ -285,6 +288,22 @@ def _grown(folder: Path, steps: Sequence[str]) -> Iterator[str]:
         yield f"{told['megabytes']:.0f}"
 
 
+def of_videos(_: int) -> Iterator[str]:
+    """Yield what Snakemake takes for each video, with steps that do nothing."""
+    yield "Steps that do nothing, one method, two cores: what is left is Snakemake, and starting Python for each step."
+    yield ""
+    yield row("videos", "steps", "s a video", "memory of Snakemake, MB")
+    yield row(*["---"] * 4)
+    for n_videos in (1, 10, 100):
+        with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
+            folder = stand_ins.make(ROOT, Path(temporary) / "study", n_videos)
+            done = stand_ins.measure(folder, "--cores", str(THREADS), *stand_ins.settings("methods=[blur]"))
+            if done.code:
+                sys.exit(done.said[-2000:])
+            steps = len(stand_ins.begun(folder))
+            yield row(f"{n_videos}", f"{steps:,}", f"{done.wall_s / n_videos:.1f}", f"{done.memory_mb:.0f}")
+
+
 def _size(folder: Path) -> str:
     look = video.layout(folder / "sanitized.mkv")
     return f"{look.width} × {look.height}"
@@ -295,6 +314,7 @@ PARTS: dict[str, tuple[str, Callable[[int], Iterator[str]]]] = {
     "floors": ("Beside what no step can do without", of_floors),
     "parser": ("OpenPose's people from its maps", of_parser),
     "growth": ("With length and with people", of_growth),
+    "videos": ("With the number of videos", of_videos),
 }
 
 
