@@ -1,7 +1,10 @@
-# What the steps of all videos go by: settings but those of the study, networks, and the code of every step.
+# What the steps of all videos go by: settings but those of the study, networks, and the code of every step. Of files of
+# the user's own, size and date; their content may be hundreds of megabytes.
 OF_VIDEOS = shares.stamp(
     {key: value for key, value in SETTINGS.items() if key not in ("study", "report")},
     MODELS,
+    POSE_CONTAINER,
+    {key: resources.size_and_date(path) for key, path in POSE_FILES.items()},
     {
         step: code(step)
         for step, wildcards in status.read_rules(Path(workflow.basedir)).items()

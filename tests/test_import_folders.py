@@ -142,3 +142,10 @@ def test_the_fingerprint_changes_when_every_file_was_written_anew(tmp_path: Path
     assert import_folders.fingerprint(settings(tmp_path), "a") == first
     openpose_files.write(tmp_path / "a", rng.uniform(0, 900, (100, 1, 25, 3)))
     assert import_folders.fingerprint(settings(tmp_path), "a") != first
+
+
+def test_a_folder_that_cannot_be_read_is_told_of_without_its_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as told:
+        import_folders._has_results(str(tmp_path), "patient-7")
+    assert "cannot be read" in str(told.value)
+    assert "patient-7" not in str(told.value)

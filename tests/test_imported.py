@@ -103,6 +103,24 @@ def test_nobody_in_the_files_is_nobody_in_the_table(
     assert table.empty
 
 
+def test_people_without_a_single_point_are_nobody(
+    frames: list[Frame], size: tuple[int, int], config: dict[str, Any], tmp_path: Path
+) -> None:
+    openpose_files.write(tmp_path / "walk", [np.zeros((1, 25, 3))] * len(frames))
+    found, table = read(tmp_path / "walk", frames, size, config)
+    assert found.layout == ""
+    assert table.empty
+
+
+def test_a_layout_is_told_from_few_frames_with_people_wherever_they_are(
+    bodies: list[np.ndarray], size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imported, "_FRAMES_LOOKED_AT", 8)
+    nobody = np.zeros((0, 25, 3))
+    openpose_files.write(tmp_path / "walk", [bodies[frame] if frame % 3 else nobody for frame in range(24)])
+    assert imported.examine(tmp_path / "walk", 24, size).layout == "BODY_25"
+
+
 def test_more_people_than_the_settings_allow_are_left_out_and_the_log_says_so(
     frames: list[Frame],
     size: tuple[int, int],

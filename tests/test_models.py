@@ -9,6 +9,7 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -181,6 +182,18 @@ def test_a_wrong_digest_is_refused_with_both_digests_and_leaves_nothing(tmp_path
     assert wanted["sha256"] in sentence
     assert hashlib.sha256(b"tampered").hexdigest() in sentence
     assert left(tmp_path / "folder") == []
+
+
+def test_several_who_fetch_the_same_file_at_the_same_time_all_get_it(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 40_000
+    (tmp_path / "given.onnx").write_bytes(content)
+    wanted = entry({"path": str(tmp_path / "given.onnx")}, content=content)
+    for _ in range(3):
+        (tmp_path / "got.onnx").unlink(missing_ok=True)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: models.fetch(wanted, tmp_path / "got.onnx"), range(8)))
+        assert (tmp_path / "got.onnx").read_bytes() == content
+    assert {path.name for path in tmp_path.iterdir()} == {"given.onnx", "got.onnx"}
 
 
 def test_a_file_that_is_there_is_kept_when_right_and_replaced_when_wrong(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from deidpose import status
+
 PROFILES = ("htcondor", "kubernetes", "lsf", "sge", "slurm")
 
 
@@ -58,8 +60,11 @@ def test_rules_name_no_queue_and_no_retries(root: Path) -> None:
         assert not re.search(r"slurm_|lsf_|sge_|retries:|partition|queue", path.read_text("utf-8")), path.name
 
 
-def chunk(root: Path, results: Path, share: int = 1, shares: int = 1) -> subprocess.CompletedProcess[str]:
+def chunk(
+    root: Path, results: Path, share: int = 1, shares: int = 1, first: int = 1, last: int = 0
+) -> subprocess.CompletedProcess[str]:
     environment = {"SLURM_ARRAY_TASK_ID": str(share), "SLURM_ARRAY_TASK_COUNT": str(shares), "SNAKEMAKE": "echo"}
+    environment |= {"SLURM_ARRAY_TASK_MIN": str(first), "SLURM_ARRAY_TASK_MAX": str(last or shares)}
     return subprocess.run(
         [root / "profiles/slurm/chunk.sh", results, "--config", "dataset=a b"],
         env={**os.environ, **environment},
@@ -84,6 +89,23 @@ def test_every_accepted_video_is_in_one_chunk(root: Path, tmp_path: Path) -> Non
     assert sorted(target for targets_of_one in shared for target in targets_of_one) == sorted(whole)
     assert max(map(len, shared)) <= min(map(len, shared)) + len(whole) // 7
     assert "No videos are left" in chunk(root, tmp_path, 20, 20).stdout
+
+
+def test_a_video_that_a_reviewer_has_left_out_is_in_no_chunk(root: Path, tmp_path: Path) -> None:
+    plan = {"video": ["v1", "v11", "v2"], "excluded": ["v11", "v2"], "only": {}}
+    status.write_plan(tmp_path, plan)
+    rows = "\n".join(f"{video}\taccepted" for video in plan["video"])
+    (tmp_path / "restricted/screening.tsv").write_text(f"video\tstatus\n{rows}\n")
+    assert [Path(target).stem for target in targets(chunk(root, tmp_path).stdout)] == ["v1"]
+
+
+@pytest.mark.parametrize(("share", "shares", "first", "last"), [(7, 1, 7, 7), (3, 2, 3, 7), (1, 20, 1, 39)])
+def test_an_array_whose_tasks_are_no_shares_is_refused(
+    share: int, shares: int, first: int, last: int, root: Path, tmp_path: Path
+) -> None:
+    said = chunk(root, tmp_path, share, shares, first, last)
+    assert said.returncode == 1
+    assert "send it again as --array=1-20" in said.stderr
 
 
 def test_a_chunk_of_a_study_that_is_not_screened_says_what_to_do(root: Path, tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ _LARGEST_GROWTH = 0.6
 #: What only a thorough search has found is a face when it is found again in so many frames, and in half of those in
 #: which it is looked for: an enlarged picture shows more that is no face, too.
 _FEWEST_SIGHTS = 5
-#: At most this many frames are held in memory at once, twice.
+#: A stretch that is searched together has at most this many frames. Of four stretches, frames are in memory at once: of
+#: two that are past, of one that is worked on, and of the one that is read.
 _LONGEST_CHUNK = 30
 #: Pixels around a place that its cubic interpolation reads.
 _CUBIC_REACH_PX = 4

@@ -142,5 +142,8 @@ def _folders(path: str) -> frozenset[str]:
 
 
 def _has_results(top: str, folder: str) -> bool:
-    with os.scandir(os.path.join(top, folder)) as entries:
-        return any(entry.name.endswith(_ENDING) for entry in entries)
+    try:
+        with os.scandir(os.path.join(top, folder)) as entries:
+            return any(entry.name.endswith(_ENDING) for entry in entries)
+    except OSError as error:
+        raise UserError(f"A folder under pose.import.folder cannot be read: {error.strerror}.") from None

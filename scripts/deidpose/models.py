@@ -4,6 +4,7 @@ import gzip
 import logging
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -127,7 +128,8 @@ def _fetch(
     if destination.is_file() and file_sha256(destination) == entry["sha256"]:
         return
     destination.parent.mkdir(parents=True, exist_ok=True)
-    partial = destination.with_name(f"{name}.partial")
+    # A name of its own: jobs on several machines may fetch the same file.
+    partial = destination.with_name(f"{name}.{secrets.token_hex(8)}.partial")
     tried: list[str] = []
     try:
         for source in entry["sources"]:

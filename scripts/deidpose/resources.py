@@ -125,6 +125,15 @@ def size(path: str) -> int:
         return 0
 
 
+def size_and_date(path: str) -> tuple[int, int]:
+    """Return the bytes of a file and when it was changed last in nanoseconds; zeros when it is gone."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
+
+
 def read_screening(path: str) -> dict[str, dict[str, str]]:
     """Return the rows of the table ``screening`` as text, by video; nothing while it does not exist."""
     try:

@@ -84,7 +84,7 @@ def to_and_fro(pictures: Sequence[np.ndarray], count: int) -> list[np.ndarray]:
 
 
 def in_a_row(n_people: int, n_frames: int) -> list[np.ndarray]:
-    """Return pictures of so many people side by side, all the same man, 960 pixels high at most and 2048 wide."""
+    """Return pictures of so many people side by side, all the same man, 256 pixels wide and 318 high for each."""
     alone = [cv2.resize(picture[:, 500:1300], (256, 318), interpolation=cv2.INTER_AREA) for picture in park(0, 35)]
     return [np.hstack([picture] * n_people) for picture in to_and_fro(alone, n_frames)]
 
@@ -94,7 +94,9 @@ def clip(name: str, pictures: Callable[[], Sequence[np.ndarray]]) -> Path:
     path = FOLDER / "clips" / f"{name}.mp4"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_video(path, pictures(), sound=False)
+        partial = path.with_name(f"partial-{path.name}")
+        write_video(partial, pictures(), sound=False)
+        partial.replace(path)
     return path
 
 

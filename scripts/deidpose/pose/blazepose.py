@@ -51,7 +51,8 @@ _FEWEST_FOR_PATIENCE = 5
 _REMEMBERED_S = 1.0
 #: BlazePose landmarks with left and right exchanged: the network may take a back for a front.
 _MIRRORED = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(i + 1 if i % 2 else i - 1 for i in range(11, 33)))
-#: At most this many frames are held in memory at once.
+#: A chunk has at most this many frames. Of three chunks, frames are in memory at once: of the one before, of the one
+#: that is worked on, and of the one that is read.
 _LONGEST_CHUNK = 30
 
 

@@ -29,7 +29,7 @@ _CITATION = (
 #: Those of layouts without Neck or MidHip are made by `layouts.to_body_25` from points that lie in the picture.
 MIDPOINTS: tuple[tuple[str, str, str], ...] = ()
 
-#: A layout is told from the people in so many frames, evenly over the video.
+#: A layout is told from the people in so many frames at most, evenly over those that show any.
 _FRAMES_LOOKED_AT = 2000
 #: OpenPose places points in the picture and nowhere else; other networks go beyond its edges by this share at times.
 _BEYOND = 0.05
@@ -67,12 +67,12 @@ def examine(folder: str | Path, n_frames: int, size: tuple[int, int], layout: st
         not pixels of such a picture.
     """
     files = openpose_json.frames(folder, n_frames)
-    step = -(-len(files) // _FRAMES_LOOKED_AT)
+    n_with_points, step = 0, 1  # frames; one in so many of them is in the sample
     sample: list[NDArray[np.float64]] = []
     counts: set[int] = set()
     n_seen, n_outside, n_outside_turned = 0, 0, 0
     furthest = 0.0
-    for number, path in enumerate(files):
+    for path in files:
         bodies = openpose_json.read_file(path)
         if not len(bodies):
             continue
@@ -86,8 +86,13 @@ def examine(folder: str | Path, n_frames: int, size: tuple[int, int], layout: st
         n_outside += _outside(points, size)
         n_outside_turned += _outside(points, size[::-1])
         furthest = max(furthest, float(np.abs(points[:, :2]).max(initial=0.0)))
-        if number % step == 0:
+        if not len(points):
+            continue
+        if n_with_points % step == 0:
             sample.append(bodies)
+        n_with_points += 1
+        if len(sample) > _FRAMES_LOOKED_AT:
+            sample, step = sample[::2], 2 * step
     version = openpose_json.read_version(files[0])
     if not n_seen:
         return Found("", version)
@@ -150,7 +155,8 @@ def people(
     n_left_out = 0
     for frame, path in zip(frames, files, strict=True):
         bodies = openpose_json.read_file(path)
-        if not len(bodies):
+        # Without a layout there is no point of anybody in any file.
+        if not len(bodies) or not settings["import"]["layout"]:
             continue
         if len(bodies) > most:
             # Those of whom it is surest, in the order of the file.
