@@ -6,6 +6,7 @@ measurements use it: nothing in the workflow knows of it.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -144,7 +145,9 @@ def measure(folder: Path, *arguments: str, stop_at: str = "") -> Measured:
             stderr=subprocess.STDOUT,
         )
         ended, status, usage = 0, 0, None
+        memory_mb = 0.0
         while not ended:
+            memory_mb = _most_memory(process.pid) or memory_mb
             ended, status, usage = os.wait4(process.pid, os.WNOHANG)
             if stop_at and next(folder.glob(stop_at), None):
                 wall_s = time.monotonic() - began
@@ -157,8 +160,20 @@ def measure(folder: Path, *arguments: str, stop_at: str = "") -> Measured:
     process.returncode = os.waitstatus_to_exitcode(status)
     assert usage is not None
     text = said.read_text(encoding="utf-8", errors="replace")
-    # Linux counts in kilobytes. Of several processes it is the largest.
-    return Measured(process.returncode, wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text)
+    memory_mb = memory_mb or usage.ru_maxrss / 1024
+    return Measured(process.returncode, wall_s, usage.ru_utime + usage.ru_stime, memory_mb, text)
+
+
+def _most_memory(process: int) -> float:
+    """Return the peak of the memory of a process in megabytes, 0 where that is not told.
+
+    Of what `os.wait4` tells, this process itself would be a part, as it was when it started the other.
+    """
+    try:
+        told = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
+    except OSError:
+        return 0.0
+    return int(told[1]) / 1024 if told else 0.0
 
 
 def begun(folder: Path) -> list[str]:

@@ -267,7 +267,7 @@ def of_growth(_: int) -> Iterator[str]:
     yield ""
     yield row("frames", *(f"`{name}`, ms a frame | MB" for name in steps))
     yield row(*["---"] * (1 + 2 * len(steps)))
-    for frames in (250, 1000, 4000):
+    for frames in (100, 400, 1600):
         folder = prepared(clip(f"frames-{frames}", lambda frames=frames: in_a_row(1, frames)))
         yield row(frames, *_grown(folder, steps))
     yield ""
