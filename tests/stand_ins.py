@@ -51,9 +51,10 @@ def write(path, text):
 
 made_from = {}
 if os.environ.get("STAND_IN_READS", "1") == "1":
-    inputs = [path for path in snakemake.input if not path.startswith("resources/")]
+    inputs = [path for path in snakemake.input if "resources" not in Path(path).parts]
     for path in inputs:
-        made_from[path] = hashlib.sha256(content(path)).hexdigest()[:12]
+        # Without what lies before it: a step may be given a copy elsewhere.
+        made_from["/".join(Path(path).parts[-2:])] = hashlib.sha256(content(path)).hexdigest()[:12]
 """
 
 _TABLE = """
