@@ -1,3 +1,4 @@
+import weakref
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -120,39 +121,56 @@ def test_someone_who_comes_into_view_between_two_searches_is_followed_back(
     assert set(range(21, 30)) <= set(seen)
 
 
+def noted(monkeypatch: pytest.MonkeyPatch, missed: Collection[int] = ()) -> list[tuple[int, set[Any]]]:
+    """Return a list that will hold what is searched: frame and kinds of tiles. In missed frames nothing is found."""
+    begin = blazepose._begin_detecting
+    searched = []
+
+    def begin_and_note(picture: Picture, networks: Any, which: set[Any]) -> Callable[[], list[Any]]:
+        searched.append((picture.index, which))
+        return list if picture.index in missed else begin(picture, networks, which)
+
+    monkeypatch.setattr(blazepose, "_begin_detecting", begin_and_note)
+    return searched
+
+
 def test_someone_whom_one_search_misses_is_followed_back_from_the_next(
     estimate: Estimate, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So is anybody who is seen in those small squares alone whose turn it was not."""
-    begin = blazepose._begin_detecting
-    turns = []
-
-    def misses_in_frame_14(picture: Picture, networks: Any, which: set[Any]) -> Callable[[], list[Any]]:
-        turns.append((picture.index, which))
-        return list if picture.index == 14 else begin(picture, networks, which)
-
-    monkeypatch.setattr(blazepose, "_begin_detecting", misses_in_frame_14)
+    searched = noted(monkeypatch, missed=[14])
     found = estimate([paint_out(frame, 250, 450, 20, 240) if frame.index < 8 else frame for frame in frames])
     upper = [n for n in found["person"].unique() if positions(found, "Nose", n)["y_px"].mean() < 150]
     assert len(upper) == 1
     assert set(range(9, 30)) <= set(positions(found, "Nose", upper[0]).index)
     large, white, black = blazepose._Tiles
-    assert turns == [(0, {large, white, black}), (14, {large, white}), (29, {large, black}), (29, {white})]
+    assert searched == [(0, {large, white, black}), (14, {large, white}), (29, {large, black}), (29, {white})]
 
 
-def test_with_no_interval_all_of_every_frame_is_searched(
+def test_with_no_interval_all_of_every_frame_is_searched_and_nothing_again_at_the_end(
     estimate: Estimate, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = blazepose._begin_detecting
-    turns = []
-
-    def noted(picture: Picture, networks: Any, which: set[Any]) -> Callable[[], list[Any]]:
-        turns.append((picture.index, len(which)))
-        return begin(picture, networks, which)
-
-    monkeypatch.setattr(blazepose, "_begin_detecting", noted)
+    searched = noted(monkeypatch)
     estimate(frames[:3], search_interval_s=0)
-    assert {(0, 3), (1, 3), (2, 3)} <= set(turns)
+    everything = {*blazepose._Tiles}
+    assert searched == [(0, everything), (0, everything), (1, everything), (2, everything)]
+
+
+def test_no_frame_of_a_shot_that_has_ended_is_held(estimate: Estimate, frames: list[Frame]) -> None:
+    held: list[weakref.ref[np.ndarray]] = []
+    most = 0
+
+    def shown() -> Iterable[Frame]:
+        nonlocal most
+        for frame in frames[:18]:
+            planes = tuple(plane.copy() for plane in frame.planes)
+            held.append(weakref.ref(planes[0]))
+            yield frame._replace(planes=planes)
+            del planes
+            most = max(most, sum(reference() is not None for reference in held))
+
+    estimate(shown(), cuts=set(range(3, 18, 3)))
+    assert most <= 2 * 3 + 1  # two shots, and the first frame of a third
 
 
 @given(st.integers(230, 4000), st.integers(230, 4000))

@@ -94,19 +94,11 @@ def test_other_layouts_are_recognised_and_end_up_at_the_same_places(
         pd.testing.assert_frame_equal(a, b)
 
 
-def test_nobody_in_the_files_is_nobody_in_the_table(
-    frames: list[Frame], size: tuple[int, int], config: dict[str, Any], tmp_path: Path
+@pytest.mark.parametrize("n_people", [0, 1])
+def test_nobody_in_the_files_or_people_without_a_point_are_nobody_in_the_table(
+    n_people: int, frames: list[Frame], size: tuple[int, int], config: dict[str, Any], tmp_path: Path
 ) -> None:
-    openpose_files.write(tmp_path / "walk", [np.zeros((0, 25, 3))] * len(frames))
-    found, table = read(tmp_path / "walk", frames, size, config)
-    assert found.layout == ""
-    assert table.empty
-
-
-def test_people_without_a_single_point_are_nobody(
-    frames: list[Frame], size: tuple[int, int], config: dict[str, Any], tmp_path: Path
-) -> None:
-    openpose_files.write(tmp_path / "walk", [np.zeros((1, 25, 3))] * len(frames))
+    openpose_files.write(tmp_path / "walk", [np.zeros((n_people, 25, 3))] * len(frames))
     found, table = read(tmp_path / "walk", frames, size, config)
     assert found.layout == ""
     assert table.empty

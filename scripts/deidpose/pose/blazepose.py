@@ -124,6 +124,7 @@ def people(
     settings : mapping
         ``pose`` of the configuration: max_people, search_interval_s, min_presence, precision.
     """
+    searches_all = settings["search_interval_s"] == 0
     length = max(1, min(_LONGEST_CHUNK, round(settings["search_interval_s"] * frame_rate)))
     n_remembered = max(1, round(_REMEMBERED_S * frame_rate))
     n_patient = max(1, round(_PATIENCE_S * frame_rate))
@@ -139,8 +140,10 @@ def people(
             _search(pictures, shot.people, detected, networks, settings["max_people"], n_remembered)
 
         def end(shot: _Shot) -> None:
-            """Search the last picture in those tiles too whose turn it was not."""
-            search(shot, shot.before, _begin_detecting(shot.before[-1], networks, {shot.turn}))
+            """Search the last picture in those tiles too whose turn it was not, and let go of all pictures."""
+            if not searches_all:
+                search(shot, shot.before, _begin_detecting(shot.before[-1], networks, {shot.turn}))
+            shot.before = []
 
         for chunk in chunks(read, length, cuts):
             if not shots or chunk[0].index in cuts:
@@ -150,7 +153,7 @@ def people(
                 search(shots[-1], chunk[:1], _begin_detecting(chunk[0], networks, {*_Tiles}))
             shot = shots[-1]
             # Other threads search the last picture while this one follows people up to there.
-            which = {_Tiles.LARGE, shot.turn} if settings["search_interval_s"] else {*_Tiles}
+            which = {*_Tiles} if searches_all else {_Tiles.LARGE, shot.turn}
             detected = _begin_detecting(chunk[-1], networks, which)
             for picture in chunk:
                 _follow(picture, shot.people, networks, n_patient)
