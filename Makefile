@@ -24,7 +24,8 @@ setup-slurm: .venv/.requirements-slurm ## The same as setup, and what hands jobs
 
 # The service files start nothing: the tests start a cluster of their own, and stop it.
 setup-cluster: ## Install Slurm, for the tests on a cluster, where this is Debian and we are root
-	@{ command -v munged && command -v slurmctld && command -v slurmd && command -v sbatch && command -v rsync; } >/dev/null || { \
+	@{ command -v munged && command -v slurmctld && command -v slurmd && command -v sbatch && \
+		command -v rsync; } >/dev/null || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
 		munge slurmctld slurmd slurm-client rsync >/dev/null; } || \

@@ -138,7 +138,7 @@ def _folders(path: str) -> frozenset[str]:
     except (FileNotFoundError, NotADirectoryError):
         return frozenset()
     except OSError as error:
-        raise UserError(f"A folder under pose.import.folder cannot be read: {error.strerror}.") from None
+        raise _unreadable(error) from None
 
 
 def _has_results(top: str, folder: str) -> bool:
@@ -146,4 +146,9 @@ def _has_results(top: str, folder: str) -> bool:
         with os.scandir(os.path.join(top, folder)) as entries:
             return any(entry.name.endswith(_ENDING) for entry in entries)
     except OSError as error:
-        raise UserError(f"A folder under pose.import.folder cannot be read: {error.strerror}.") from None
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: OSError) -> UserError:
+    """Return what to say of a folder that cannot be read: not its name, which may be a source's."""
+    return UserError(f"A folder under pose.import.folder cannot be read: {error.strerror}.")

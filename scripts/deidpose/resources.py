@@ -119,10 +119,7 @@ def _work(job: Mapping[str, str | int]) -> tuple[float, float, int]:
 
 def size(path: str) -> int:
     """Return the bytes of a file, 0 when it is gone."""
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
+    return size_and_date(path)[0]
 
 
 def size_and_date(path: str) -> tuple[int, int]:

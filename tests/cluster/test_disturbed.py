@@ -259,7 +259,7 @@ def test_chunks_leave_nothing_but_the_study_to_do(study: Study, whole: Study, tm
     assert stand_ins.manifest(study.folder) == stand_ins.manifest(whole.folder)
 
 
-def test_with_copies_on_the_disks_of_the_nodes_the_release_is_the_same_and_no_copy_stays(
+def test_with_copies_on_the_disks_of_the_nodes_the_release_is_the_same_and_logs_alone_stay(
     study: Study, whole: Study, tmp_path: Path
 ) -> None:
     pytest.importorskip("snakemake_storage_plugin_fs", reason="make setup-slurm installs the plugin.")
@@ -271,6 +271,6 @@ def test_with_copies_on_the_disks_of_the_nodes_the_release_is_the_same_and_no_co
     assert running.wait(900) == 0, study.said()[-3000:]
     assert [study.times(video) for video in study.videos] == [ONCE, ONCE]
     copied = [path.relative_to(scratch) for path in scratch.rglob("*") if path.is_file()]
-    assert copied  # the logs
+    assert copied
     assert [path for path in copied if not {"logs", "benchmarks"} & set(path.parts)] == []
     study.finish(whole)
