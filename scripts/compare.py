@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deidpose import effects, tables
+from deidpose import angles, effects, keypoints, tables
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ with job(snakemake.log[0]):
     sections = tables.read(snakemake.input.matches, "matches")
     matches = {method: sections[sections["method"] == method].drop(columns="method") for method in methods}
 
-    # One method at a time: a long video's tables of all of them would not fit into memory together.
-    original = tables.read(snakemake.input.original_angles, "angles")
+    # One method at a time: a long video's angles of all of them would not fit into memory together.
+    original = angles.read(snakemake.input.original_angles)
     of_angles, of_pairs = [], []
     for method, path in zip(methods, snakemake.input.copies_angles, strict=True):
-        copy = {method: tables.read(path, "angles")}
+        copy = {method: angles.read(path)}
         of_angles.append(effects.compare(video, original, copy, matches, people))
         of_pairs.append(effects.pairs(video, original, copy, matches, people, snakemake.params.signal))
         del copy
@@ -30,11 +30,11 @@ with job(snakemake.log[0]):
     tables.write(comparison, "effects", snakemake.output.effects)
     tables.write(pd.concat(of_pairs), "pairs", snakemake.output.pairs)
 
-    original = tables.read(snakemake.input.original_keypoints, "keypoints")
+    body = keypoints.read(snakemake.input.original_keypoints)
     of_keypoints = []
     for method, path in zip(methods, snakemake.input.copies_keypoints, strict=True):
-        copy = {method: tables.read(path, "keypoints")}
-        of_keypoints.append(effects.compare_keypoints(video, original, copy, matches, people))
-        del copy
+        of_method = {method: keypoints.read(path)}
+        of_keypoints.append(effects.compare_keypoints(video, body, of_method, matches, people))
+        del of_method
     comparison = effects.subtract_control(pd.concat(of_keypoints), "keypoint_effects")
     tables.write(comparison, "keypoint_effects", snakemake.output.keypoint_effects)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import places, tables, video
+from deidpose import keypoints, places, tables, video
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ with job(snakemake.log[0]):
     listed = places.collect(tables.read(snakemake.input.review, "review"), audits, faces, timestamps)
     pictures = places.pictures_of_places(listed, len(timestamps))
     people, of_people = places.collect_people(
-        tables.read(snakemake.input.people, "people"), tables.read(snakemake.input.keypoints, "keypoints")
+        tables.read(snakemake.input.people, "people"), keypoints.read(snakemake.input.keypoints)
     )
     places.draw(
         video.read_frames(snakemake.input.video, timestamps, snakemake.threads),

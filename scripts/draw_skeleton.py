@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from deidpose import drawing, progress, tables, video
+from deidpose import drawing, keypoints, progress, tables, video
 from deidpose.jobs import job
 from deidpose.parallel import read_ahead
 
@@ -13,7 +13,7 @@ with job(snakemake.log[0]):
     timestamps = tables.read(snakemake.input.timestamps, "timestamps")
     pictures = drawing.draw_skeletons(
         progress.followed(read_ahead(video.read_frames(snakemake.input.video), snakemake.threads), len(timestamps)),
-        tables.read(snakemake.input.keypoints, "keypoints"),
+        keypoints.read(snakemake.input.keypoints),
     )
     video.encode(
         pictures,

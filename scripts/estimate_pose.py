@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import pose, tables
+from deidpose import keypoints, pose, tables
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ with job(snakemake.log[0]):
     settings = snakemake.params.pose
     origin = json.dumps(pose.origin(snakemake.input, settings), sort_keys=True)
     logging.info("Poses are estimated with %s", origin)
-    keypoints = pose.estimate_file(
+    body = pose.estimate_file(
         snakemake.input.video,
         tables.read(snakemake.input.timestamps, "timestamps"),
         snakemake.wildcards.source == "original",
@@ -25,6 +25,6 @@ with job(snakemake.log[0]):
         snakemake.threads,
         scratch=f"{snakemake.output.keypoints}.frames",
     )
-    logging.info("%d people", keypoints["person"].nunique())
-    tables.write(keypoints, "keypoints", snakemake.output.keypoints)
+    logging.info("%d people", len(set(body.person.tolist())))
+    tables.write(keypoints.blocks(body), "keypoints", snakemake.output.keypoints)
     Path(snakemake.output.origin).write_text(origin, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from deidpose import interchange, tables, video
+from deidpose import angles, interchange, keypoints, tables, video
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     timestamps = tables.read(snakemake.input.timestamps, "timestamps")
-    for source, keypoints, angles in zip(
+    for source, its_keypoints, its_angles in zip(
         snakemake.params.sources, snakemake.input.keypoints, snakemake.input.angles, strict=True
     ):
         interchange.export(
-            tables.read(keypoints, "keypoints"),
-            tables.read(angles, "angles"),
+            keypoints.read(its_keypoints),
+            angles.read(its_angles),
             timestamps["time_s"].to_numpy(dtype=float),
             video.frame_rate(timestamps),
             snakemake.wildcards.video,

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import import_folders, pose, progress, tables, video
+from deidpose import import_folders, keypoints, pose, progress, tables, video
 from deidpose.jobs import job
 from deidpose.pose import imported
 
@@ -26,7 +26,7 @@ with job(snakemake.log[0], [folder, inside, top]):
     models = {"imported": folder}
     origin = json.dumps(pose.origin(models, settings), sort_keys=True)
     logging.info("Poses of the original are imported: %s", origin)
-    keypoints = pose.estimate(
+    body = pose.estimate(
         progress.followed(video.read_frames(snakemake.input.video, timestamps, snakemake.threads), n_frames),
         video.frame_rate(timestamps),
         models,
@@ -34,6 +34,6 @@ with job(snakemake.log[0], [folder, inside, top]):
         snakemake.threads,
         frozenset(tables.read(snakemake.input.cuts, "cuts")["frame"]),
     )
-    logging.info("%d people", keypoints["person"].nunique())
-    tables.write(keypoints, "keypoints", snakemake.output.keypoints)
+    logging.info("%d people", len(set(body.person.tolist())))
+    tables.write(keypoints.blocks(body), "keypoints", snakemake.output.keypoints)
     Path(snakemake.output.origin).write_text(origin, encoding="utf-8")

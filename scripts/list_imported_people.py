@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
-from deidpose import imported_people, matching, tables
+from deidpose import imported_people, keypoints, matching, tables
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     facts = tables.read(snakemake.input.screening, "screening").iloc[0]
-    imported, backend = (tables.read(snakemake.input[name], "keypoints") for name in ("imported", "backend"))
+    imported, backend = (keypoints.read(snakemake.input[name]) for name in ("imported", "backend"))
     matches = matching.match_people(backend, imported)
     agreed = imported_people.agreement(imported, backend, matches)
     logging.info(

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from deidpose import people, tables
+from deidpose import keypoints, people, tables
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]):
     facts = tables.read(snakemake.input.screening, "screening").iloc[0]
     listed = people.list_people(
-        tables.read(snakemake.input.keypoints, "keypoints"),
+        keypoints.read(snakemake.input.keypoints),
         (int(facts["width"]), int(facts["height"])),
         int(facts["n_frames"]),
         snakemake.params.patient,

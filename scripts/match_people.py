@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deidpose import matching, tables
+from deidpose import keypoints, matching, tables
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     video = snakemake.wildcards.video
-    original = tables.read(snakemake.input.original, "keypoints")
+    original = keypoints.read(snakemake.input.original)
     people = tables.read(snakemake.input.people, "people")
     patients = people.loc[people["patient"].fillna(False), "person"].tolist()
     matches, identities, headcounts = [], [], []
     for method, path in zip(snakemake.params.methods, snakemake.input.copies, strict=True):
-        keypoints = tables.read(path, "keypoints")
-        sections = matching.match_people(original, keypoints)
+        copy = keypoints.read(path)
+        sections = matching.match_people(original, copy)
         matches.append(sections.assign(method=method))
-        identities.append(matching.identities(video, method, original, keypoints, sections, patients))
-        headcounts.append(matching.headcounts(video, method, original, keypoints, sections))
+        identities.append(matching.identities(video, method, original, copy, sections, patients))
+        headcounts.append(matching.headcounts(video, method, original, copy, sections))
     tables.write(pd.concat(matches), "matches", snakemake.output.matches)
     tables.write(pd.concat(identities), "identities", snakemake.output.identities)
     tables.write(pd.concat(headcounts), "headcounts", snakemake.output.headcounts)

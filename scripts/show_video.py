@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import figures, matching, payload, resources, tables
+import numpy as np
+
+from deidpose import angles, figures, keypoints, matching, payload, resources, tables
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -15,19 +17,27 @@ with job(snakemake.log[0]):
     n_frames = int(facts["n_frames"])
     matches = tables.read(snakemake.input.matches, "matches")
     people = tables.read(snakemake.input.people, "people")
-    keypoints, angles, patient = {}, {}, {}
+    patients = people.loc[people["patient"], "person"].to_numpy()
+    bodies: dict[str, keypoints.Poses] = {}
+    measured: dict[str, angles.Angles] = {}
+    of_patient: dict[str, angles.Angles] = {}
     for source, its_keypoints, its_angles in zip(
         sources, snakemake.input.keypoints, snakemake.input.angles, strict=True
     ):
-        keypoints[source] = payload.thinned(tables.read(its_keypoints, "keypoints"), n_frames)
-        whole = tables.read(its_angles, "angles")
-        angles[source] = payload.thinned(whole, n_frames)
-        carried = whole if source == "original" else matching.carry(whole, matches[matches["method"] == source])
-        patient[source] = carried[carried["person"].isin(people.loc[people["patient"], "person"])]
+        bodies[source] = payload.thinned(keypoints.read(its_keypoints), n_frames)
+        whole = angles.read(its_angles)
+        measured[source] = payload.thinned(whole, n_frames)
+        if source != "original":
+            whole = matching.carry(whole, matches[matches["method"] == source])
+        shown = np.isin(whole.person, patients)
+        if source != "original":
+            start, end = figures.trace_span(of_patient["original"], snakemake.params.signal)
+            shown &= (whole.time_s >= start) & (whole.time_s <= end)
+        of_patient[source] = keypoints.pick(whole, shown)
     text = payload.script(
-        video, facts, tables.read(snakemake.input.timestamps, "timestamps"), keypoints, angles, matches, people
+        video, facts, tables.read(snakemake.input.timestamps, "timestamps"), bodies, measured, matches, people
     )
     Path(snakemake.output.payload).write_text(text, encoding="ascii")
-    figure = figures.traces(patient.pop("original"), patient, snakemake.params.signal, f"Video {video}, patient")
+    figure = figures.traces(of_patient.pop("original"), of_patient, snakemake.params.signal, f"Video {video}, patient")
     for path in snakemake.output.traces:
         figures.save(figure, path)

@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
-from deidpose import corrections, people, tables, tracking
+from deidpose import corrections, keypoints, people, tables, tracking
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ with job(snakemake.log[0]):
     persons = people.named(tables.read(snakemake.input.people, "people"), visible, "visible") if visible else []
     tracked = tracking.track_faces(
         tables.read(snakemake.input.detections, "detections"),
-        tables.read(snakemake.input.keypoints, "keypoints"),
+        keypoints.read(snakemake.input.keypoints),
         tables.read(snakemake.input.cuts, "cuts"),
         n_frames,
         float(facts["fps"]),

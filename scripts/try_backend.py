@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import costs, pose, tables
+from deidpose import costs, keypoints, pose, tables
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ with job(snakemake.log[0]):
     origin = pose.origin(snakemake.input, settings)
     logging.info("Poses are estimated with %s", json.dumps(origin, sort_keys=True))
     meter = costs.Meter()
-    keypoints = pose.estimate_file(
+    body = pose.estimate_file(
         snakemake.input.video,
         tables.read(snakemake.input.timestamps, "timestamps"),
         True,
@@ -28,5 +28,5 @@ with job(snakemake.log[0]):
         f"{snakemake.output.keypoints}.frames",
     )
     told = {"origin": origin, "threads": snakemake.threads, **meter.read()}
-    tables.write(keypoints, "keypoints", snakemake.output.keypoints)
+    tables.write(keypoints.blocks(body), "keypoints", snakemake.output.keypoints)
     Path(snakemake.output.cost).write_text(json.dumps(told, sort_keys=True), encoding="utf-8")

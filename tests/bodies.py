@@ -1,12 +1,13 @@
 """Skeletons of people whose every length is known, as a pose network would find them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
-from deidpose import skeleton, tables
+from deidpose import angles, keypoints, pose, skeleton, tables
 
 #: Somebody standing upright, 200 pixels tall, seen from the front, as offsets from the hip.
 STANDING = {
@@ -18,6 +19,17 @@ STANDING = {
 HEAD = ("Nose", "REye", "LEye", "REar", "LEar")
 #: The same person seen from behind: everything on the left is on the other side.
 BACK = {name: (-right, down) for name, (right, down) in STANDING.items()}
+
+
+def as_table(arrays: keypoints.Poses | angles.Angles) -> pd.DataFrame:
+    """Return arrays as the table that is written of them."""
+    blocks = keypoints.blocks(arrays) if isinstance(arrays, keypoints.Poses) else angles.blocks(arrays)
+    return pd.concat(blocks, ignore_index=True)
+
+
+def estimated(*arguments: Any, **settings: Any) -> pd.DataFrame:
+    """Return the table of what `pose.estimate` returns."""
+    return as_table(pose.estimate(*arguments, **settings))
 
 
 def body(

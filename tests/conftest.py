@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import settings
 
+from bodies import estimated
 from clips import write_video
 from deidpose import faces, pose, tables, tracking, video
 from deidpose import models as fetched
@@ -90,7 +91,7 @@ def detections(frames: list[video.Frame], models: dict[str, Path], config: dict[
 @pytest.fixture(scope="session")
 def keypoints(frames: list[video.Frame], models: dict[str, Path], config: dict[str, Any]) -> pd.DataFrame:
     """Return the keypoints that BlazePose finds in the clip."""
-    return pose.estimate(frames, 30.0, models, config["pose"], 1)
+    return estimated(frames, 30.0, models, config["pose"], 1)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import movers
+from bodies import as_table
 from deidpose import tables
 from deidpose.angles import ANGLES, JOINTS, SEGMENTS, carry_directions, find_directions, joint_angles
 from deidpose.errors import UserError
@@ -29,6 +30,10 @@ def table(points: dict[str, tuple[float, float]], frame: int = 0, person: int = 
     return pd.DataFrame(rows, columns=list(tables.TABLES["keypoints"]))
 
 
+def measured(keypoints: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFrame:
+    return as_table(joint_angles(keypoints, directions))
+
+
 def facing(direction: str, person: int = 0, first: int = 0, last: int = 10**9) -> pd.DataFrame:
     return pd.DataFrame(
         [(person, first, last, direction)], columns=["person", "first_frame", "last_frame", "direction"]
@@ -36,13 +41,13 @@ def facing(direction: str, person: int = 0, first: int = 0, last: int = 10**9) -
 
 
 def degrees(points: dict[str, tuple[float, float]], direction: str = "right") -> pd.Series:
-    return joint_angles(table(points), facing(direction)).set_index("angle")["degrees"]
+    return measured(table(points), facing(direction)).set_index("angle")["degrees"]
 
 
 def series(keypoints: pd.DataFrame, directions: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the angles of one person, a column each."""
     directions = find_directions(keypoints) if directions is None else directions
-    return joint_angles(keypoints, directions).pivot(index="frame", columns="angle", values="degrees")
+    return measured(keypoints, directions).pivot(index="frame", columns="angle", values="degrees")
 
 
 def told(keypoints: pd.DataFrame) -> list[str]:
@@ -206,7 +211,7 @@ def test_a_keypoint_without_a_row_is_missing_too() -> None:
 def test_the_head_is_placed_by_the_one_ear_that_is_seen_and_has_its_confidence() -> None:
     keypoints = table(STANDING | {"LEar": (20, 0), "REar": (np.nan, np.nan)})
     keypoints.loc[keypoints["keypoint"] == "LEar", "confidence"] = 0.4
-    row = joint_angles(keypoints, facing("right")).set_index("angle").loc["head"]
+    row = measured(keypoints, facing("right")).set_index("angle").loc["head"]
     assert row["degrees"] == pytest.approx(45.0)
     assert row["confidence"] == 0.4
     assert np.isnan(degrees(STANDING | {"LEar": (np.nan, 0), "REar": (np.nan, 0)})["head"])
@@ -218,7 +223,7 @@ def test_two_keypoints_in_one_place_have_no_angle() -> None:
 
 def test_left_knee_and_left_elbow_lead_and_every_frame_and_person_has_every_angle() -> None:
     keypoints = pd.concat([table(STANDING, frame, person) for frame, person in ((2, 0), (1, 1), (1, 0))])
-    result = joint_angles(keypoints, pd.concat([facing("right", 0), facing("left", 1)]))
+    result = measured(keypoints, pd.concat([facing("right", 0), facing("left", 1)]))
     assert list(ANGLES) == [*JOINTS, *SEGMENTS]
     assert list(ANGLES)[:2] == ["left_knee", "left_elbow"]
     assert result["angle"].tolist() == list(ANGLES) * 3
@@ -231,7 +236,7 @@ def test_left_knee_and_left_elbow_lead_and_every_frame_and_person_has_every_angl
 def test_the_confidence_is_the_lowest_of_the_keypoints_used() -> None:
     keypoints = table(STANDING)
     keypoints.loc[keypoints["keypoint"] == "LHip", "confidence"] = 0.2
-    confidence = joint_angles(keypoints, facing("right")).set_index("angle")["confidence"]
+    confidence = measured(keypoints, facing("right")).set_index("angle")["confidence"]
     assert confidence["left_knee"] == 0.2
     assert confidence["left_elbow"] == 0.9
 
@@ -239,12 +244,12 @@ def test_the_confidence_is_the_lowest_of_the_keypoints_used() -> None:
 def test_an_empty_table_gives_an_empty_table() -> None:
     directions = find_directions(tables.empty("keypoints"))
     assert directions.empty
-    assert joint_angles(tables.empty("keypoints"), directions).empty
+    assert measured(tables.empty("keypoints"), directions).empty
 
 
 def test_someone_without_a_direction_is_refused() -> None:
     with pytest.raises(UserError, match="do not hold everybody"):
-        joint_angles(table(STANDING, person=3), facing("right"))
+        measured(table(STANDING, person=3), facing("right"))
 
 
 # --- over time --------------------------------------------------------------------------------------------------

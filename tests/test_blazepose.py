@@ -1,5 +1,5 @@
 import weakref
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bodies import estimated
 from deidpose import pose, runtime, skeleton, tables, video
 from deidpose.pose import BACKENDS, blazepose
 from deidpose.video import Frame, Picture
@@ -23,7 +24,7 @@ def estimate(models: dict[str, Path], config: dict[str, Any]) -> Estimate:
         frames: Iterable[Frame], cuts: Collection[int] = (), landmarks: Path | None = None, **settings: Any
     ) -> pd.DataFrame:
         used = models if landmarks is None else {**models, "blazepose_landmarks": landmarks}
-        return pose.estimate(frames, 30.0, used, {**config["pose"], **settings}, 1, cuts)
+        return estimated(frames, 30.0, used, {**config["pose"], **settings}, 1, cuts)
 
     return run
 
@@ -263,7 +264,7 @@ def test_everyone_in_the_demo_has_one_number_and_no_number_is_two_peoples(
     clip: str, frame_rate: float, demo: Path, models: dict[str, Path], config: dict[str, Any]
 ) -> None:
     frames = video.read_frames(demo / f"{clip}.mp4", threads=2)
-    table = pose.estimate(frames, frame_rate, models, config["pose"], 1)
+    table = estimated(frames, frame_rate, models, config["pose"], 1)
     trunk = table[table["keypoint"].isin(["Neck", "MidHip"])]
     middle = trunk.groupby(["frame", "person"], as_index=False)[["x_px", "y_px"]].mean()
     pairs = PEOPLE[PEOPLE["clip"] == clip].merge(middle, on="frame", suffixes=("", "_found"))
@@ -375,4 +376,24 @@ def test_the_other_landmark_networks_see_the_same_people(
 def test_the_number_of_threads_does_not_change_the_keypoints(
     frames: list[video.Frame], keypoints: pd.DataFrame, models: dict[str, Path], config: dict[str, Any]
 ) -> None:
-    pd.testing.assert_frame_equal(pose.estimate(frames, 30.0, models, config["pose"], 3), keypoints, check_exact=True)
+    pd.testing.assert_frame_equal(estimated(frames, 30.0, models, config["pose"], 3), keypoints, check_exact=True)
+
+
+def test_sights_are_handed_on_as_soon_as_no_search_reaches_back_to_them(
+    frames: list[Frame], models: dict[str, Path], config: dict[str, Any], keypoints: pd.DataFrame
+) -> None:
+    """Otherwise memory would grow with the video."""
+    n_read, told = 0, []
+
+    def watched() -> Iterator[Frame]:
+        nonlocal n_read
+        for frame in frames:
+            n_read += 1
+            yield frame
+
+    settings = {**config["pose"], "search_interval_s": 0.1}  # chunks of three frames
+    for sight in blazepose.people(watched(), 30.0, models, settings, 1, ()):
+        told.append((n_read, sight.frame, sight.track))
+    assert all(seen - frame <= 9 for seen, frame, _ in told)
+    assert {(frame, track) for _, frame, track in told} == {(frame, track) for frame in range(30) for track in (0, 1)}
+    assert len(told) == 60

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 import made_up_study
 from deidpose import figures, style
-from deidpose.angles import JOINTS, SEGMENTS
+from deidpose.angles import JOINTS, SEGMENTS, angle_arrays
+from deidpose.keypoints import pick
 from deidpose.skeleton import KEYPOINTS
 from deidpose.stats import CONTROL
 
@@ -551,6 +552,24 @@ def test_traces_show_the_first_seconds_in_which_the_person_has_an_angle() -> Non
     assert time.min() == pytest.approx(100.0, abs=0.01)
     assert time.max() <= time.min() + figures.TRACE_SECONDS
     assert figure.get_suptitle() == "Video v1, the first 20 s"
+
+
+def test_a_trace_needs_no_rows_of_a_method_outside_of_its_span() -> None:
+    original, blurred = angles_of(range(2500, 7000)), angle_arrays(angles_of(range(2000, 7000), 3.0))
+    start, end = figures.trace_span(original, "filtered")
+    within = pick(blurred, (blurred.time_s >= start) & (blurred.time_s <= end))
+    assert 0 < len(within.frame) < len(blurred.frame)
+    lines = [
+        [
+            line.get_xydata()
+            for axes in figures.traces(original, {"blur": rows}, "filtered", "").axes
+            for line in axes.lines
+        ]
+        for rows in (blurred, within)
+    ]
+    for whole, part in zip(*lines, strict=True):
+        np.testing.assert_array_equal(whole, part)
+    assert np.isnan(figures.trace_span(angles_of(range(0)), "filtered")).all()
 
 
 def test_traces_fall_back_to_the_angles_that_were_seen_most() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from bodies import STANDING
+from bodies import STANDING, as_table
 from deidpose import skeleton, tables
 from deidpose.pose import blazepose, following
 from deidpose.pose.identities import N_COLOURS
@@ -58,7 +58,7 @@ def sights(x: float, step: float, frames: range, **others: Any) -> list[Sight]:
 
 
 def table(backend: Made, n_frames: int = 30, cuts: tuple[int, ...] = (), least: float = 0.2) -> pd.DataFrame:
-    found = following.estimate(backend, film(n_frames), RATE, {}, {"min_confidence": least}, 1, cuts)
+    found = as_table(following.estimate(backend, film(n_frames), RATE, {}, {"min_confidence": least}, 1, cuts))
     tables.check(found, "keypoints")
     return found
 
@@ -96,9 +96,10 @@ def test_somebody_whose_lower_body_comes_and_goes_stays_in_place() -> None:
     for sight in seen:
         if sight.frame % 3 and sight.frame != 10:
             sight.keypoints[[INDEX[name] for name, (_, down) in STANDING.items() if down >= 0], :2] = np.nan
-    tracks = following.follow(seen, RATE)
+    arrays = following.gathered(seen)
+    tracks = following.follow(arrays, RATE)
     assert set(tracks) == {0}
-    place = following.places(seen, tracks)
+    place = following.places(arrays._replace(track=np.array(tracks)))
     np.testing.assert_allclose(place, [(150 + 3 * frame, 240 - 32.5) for frame in range(30)])
     assert table(Made(seen))["person"].unique().tolist() == [0]
 
@@ -106,7 +107,7 @@ def test_somebody_whose_lower_body_comes_and_goes_stays_in_place() -> None:
 def test_the_place_of_somebody_without_a_trunk_is_the_middle_of_what_is_seen() -> None:
     body = np.full((25, 3), np.nan)
     body[[INDEX["Nose"], INDEX["LEar"], INDEX["REar"]]] = [(300, 100, 1), (280, 104, 1), (320, 96, 1)]
-    assert following.places([Sight(0, body, GREY)], [0]).tolist() == [[300, 100]]
+    assert following.places(following.gathered([Sight(0, body, GREY, 0)])).tolist() == [[300, 100]]
 
 
 def test_a_cut_ends_everybody_and_their_numbers() -> None:
@@ -147,9 +148,8 @@ def test_people_followed_here_are_those_whom_blazepose_follows(
     """Its sights without their tracks and their sizes give the same table, but for the order of the people."""
     found = list(blazepose.people(frames, RATE, models, config["pose"], 1, ()))
     bare = [sight._replace(track=-1, size=float("nan")) for sight in found]
-    again = following.estimate(
-        Made(bare, midpoints=True), frames, RATE, {}, {"min_confidence": config["pose"]["min_confidence"]}
-    )
+    settings = {"min_confidence": config["pose"]["min_confidence"]}
+    again = as_table(following.estimate(Made(bare, midpoints=True), frames, RATE, {}, settings))
     columns = ["frame", "keypoint", "x_px", "y_px", "confidence"]
     for one in (0, 1):
         mine = keypoints.loc[keypoints["person"] == one, columns].reset_index(drop=True)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import openpose_files
-from bodies import STANDING
+from bodies import STANDING, estimated
 from deidpose import pose, tables
 from deidpose.errors import UserError
 from deidpose.pose import imported, layouts
@@ -40,7 +40,7 @@ def read(
 ) -> tuple[imported.Found, pd.DataFrame]:
     found = imported.examine(folder, len(frames), size)
     settings = {**config["pose"], "backend": "imported", "n_frames": len(frames), "import": found._asdict(), **other}
-    return found, pose.estimate(frames, FPS, {"imported": folder}, settings)
+    return found, estimated(frames, FPS, {"imported": folder}, settings)
 
 
 def seen(table: pd.DataFrame) -> pd.DataFrame:
@@ -263,7 +263,7 @@ def taken(folder: Path, n_frames: int, config: dict[str, Any], layout: str = "au
     """Return the table ``keypoints`` of the files, as the rule makes it."""
     found = imported.examine(folder, n_frames, SIZE, layout)
     own = {**config["pose"], **changes, "backend": "imported", "n_frames": n_frames, "import": found._asdict()}
-    keypoints = pose.estimate(film(n_frames), RATE, {"imported": folder}, own)
+    keypoints = estimated(film(n_frames), RATE, {"imported": folder}, own)
     return tables.check(keypoints, "keypoints")
 
 
@@ -305,7 +305,7 @@ def test_nobody_is_followed_over_a_cut_and_low_confidences_are_not_seen(tmp_path
     openpose_files.write(tmp_path, frames)
     found = imported.examine(tmp_path, 10, SIZE)
     own = {**config["pose"], "backend": "imported", "n_frames": 10, "import": found._asdict()}
-    keypoints = pose.estimate(film(10), RATE, {"imported": tmp_path}, own, 1, {5})
+    keypoints = estimated(film(10), RATE, {"imported": tmp_path}, own, 1, {5})
     first, second = (set(keypoints.loc[keypoints["frame"] // 5 == half, "person"]) for half in (0, 1))
     assert len(first) == len(second) == 2
     assert not first & second

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import made_up
 from deidpose import interchange, tables
+from deidpose.angles import angle_arrays
 from deidpose.errors import UserError
 from deidpose.keypoints import poses
 from deidpose.skeleton import BODY_25, INDEX, KEYPOINTS
@@ -208,11 +209,11 @@ def test_a_frame_that_the_video_does_not_have_is_told(wrong: str, tmp_path: Path
 
 def test_an_angle_that_is_unknown_or_there_twice_is_told() -> None:
     angles = made_up_angles({0: (0, 1)})
-    with pytest.raises(UserError, match="holds an angle twice"):
-        interchange.angle_arrays(pd.concat([angles, angles.iloc[:1]]))
+    with pytest.raises(UserError, match="holds the same angle twice"):
+        angle_arrays(pd.concat([angles, angles.iloc[:1]]))
     angles.iloc[0, angles.columns.get_loc("angle")] = "left_tail"
-    with pytest.raises(UserError, match="not one of Sports2D's"):
-        interchange.angle_arrays(angles)
+    with pytest.raises(UserError, match="no angle of this workflow"):
+        angle_arrays(angles)
 
 
 # ---------------------------------------------------------------------------------------------- OpenPose

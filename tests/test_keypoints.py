@@ -1,12 +1,14 @@
 """Keypoints as arrays: who is where in them, what is missing, and how long a torso is."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from deidpose import tables
 from deidpose.errors import UserError
-from deidpose.keypoints import poses, torso_lengths
+from deidpose.keypoints import blocks, poses, read, torso_lengths
 from deidpose.skeleton import INDEX, KEYPOINTS
 
 #: A torso 50 px long.
@@ -40,6 +42,36 @@ def test_the_order_of_the_rows_of_the_table_does_not_matter() -> None:
         assert np.array_equal(one, other, equal_nan=True)
 
 
+@pytest.mark.parametrize("rows", [1, 30, 1000])
+def test_a_file_is_read_block_by_block_into_the_same_arrays(
+    rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_BLOCK_ROWS", rows)
+    keypoints = pd.concat([table(TRUNK, frame, person) for frame in range(9) for person in range(1 + frame % 3)])
+    tables.write(keypoints, "keypoints", tmp_path / "keypoints.parquet")
+    for one, other in zip(read(tmp_path / "keypoints.parquet"), poses(keypoints), strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype == other.dtype
+
+
+def test_the_table_of_arrays_has_every_keypoint_and_gives_the_same_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deidpose.keypoints._BLOCK", 2)
+    body = poses(pd.concat([table(TRUNK, frame, person) for frame in range(3) for person in (4, 0)]))
+    parts = list(blocks(body))
+    assert [len(part) for part in parts] == [2 * len(KEYPOINTS)] * 3
+    written = pd.concat(parts, ignore_index=True)
+    assert written["keypoint"].tolist() == list(KEYPOINTS) * 6
+    for one, other in zip(poses(written), body, strict=True):
+        np.testing.assert_array_equal(one, other)
+    (nothing,) = blocks(poses(tables.empty("keypoints")))
+    pd.testing.assert_frame_equal(nothing, tables.empty("keypoints"))
+
+
+def test_arrays_are_taken_as_they_are() -> None:
+    body = poses(table(TRUNK))
+    assert poses(body) is body
+
+
 def test_an_empty_table_gives_empty_arrays() -> None:
     body = poses(tables.empty("keypoints"))
     assert body.position.shape == (0, len(KEYPOINTS), 2)
@@ -47,7 +79,7 @@ def test_an_empty_table_gives_empty_arrays() -> None:
 
 
 def test_an_unknown_or_repeated_keypoint_is_refused() -> None:
-    with pytest.raises(UserError, match="not one of BODY_25"):
+    with pytest.raises(UserError, match="no keypoint of this workflow"):
         poses(table({"Tail": (0, 0)}))
     with pytest.raises(UserError, match="twice"):
         poses(pd.concat([table(TRUNK), table(TRUNK)]))

@@ -388,6 +388,8 @@ def test_nobody_is_two_people_at_once(scene: tuple[int, int, int]) -> None:
     carried = carry(method[["frame", "person"]].drop_duplicates(), found)
     assert not carried.duplicated().any()
     assert len(carried) == counts["n_both"].sum() + counts["n_gained"].sum()
+    for arrays, table in zip(carry(poses(method), found), poses(carry(method, found)), strict=True):
+        np.testing.assert_array_equal(arrays, table)
 
 
 @settings(max_examples=40)

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from bodies import STANDING
+from bodies import STANDING, estimated
 from deidpose import pose, tables, video
 from deidpose.errors import UserError
 from deidpose.pose import body_25_network, openpose, openpose_ways
@@ -125,7 +125,7 @@ def network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Path]:
 
 
 def test_two_people_who_cross_keep_their_numbers(settings: Settings, network: dict[str, Path]) -> None:
-    found = pose.estimate(film(41), RATE, network, settings)
+    found = estimated(film(41), RATE, network, settings)
     tables.check(found, "keypoints")
     who = numbers(found[found["frame"] != 20])  # there one body hides the other, and joints may go to either
     assert [len(one) for one in who.values()] == [1, 1]
@@ -136,7 +136,7 @@ def test_two_people_who_cross_keep_their_numbers(settings: Settings, network: di
 
 
 def test_every_joint_is_where_it_is_and_what_was_not_found_is_not(settings: Settings, network: dict[str, Path]) -> None:
-    found = pose.estimate(film(4), RATE, network, settings)
+    found = estimated(film(4), RATE, network, settings)
     assert found["person"].nunique() == 2
     for row in found.itertuples():
         places = [skeleton(person, int(row.frame)).get(str(row.keypoint)) for person in (0, 1)]
@@ -147,14 +147,14 @@ def test_every_joint_is_where_it_is_and_what_was_not_found_is_not(settings: Sett
 
 
 def test_nobody_is_followed_over_a_cut(settings: Settings, network: dict[str, Path]) -> None:
-    found = pose.estimate(film(10), RATE, network, settings, 1, {5})
+    found = estimated(film(10), RATE, network, settings, 1, {5})
     first, second = (set(found.loc[found["frame"] // 5 == half, "person"]) for half in (0, 1))
     assert len(first) == len(second) == 2
     assert not first & second
 
 
 def test_no_more_people_than_allowed_are_taken(settings: Settings, network: dict[str, Path]) -> None:
-    found = pose.estimate(film(3), RATE, network, {**settings, "max_people": 1})
+    found = estimated(film(3), RATE, network, {**settings, "max_people": 1})
     assert found.groupby("frame")["person"].nunique().max() == 1
 
 
@@ -162,7 +162,7 @@ def test_a_real_network_of_caffe_runs_to_the_end_and_finds_nobody(settings: Sett
     kernel, bias = parameters()
     prototxt, weights = write_network(tmp_path, 0 * kernel, 0 * bias)
     files = {"openpose_prototxt": prototxt, "openpose_weights": weights}
-    found = pose.estimate(film(2), RATE, files, settings)
+    found = estimated(film(2), RATE, files, settings)
     tables.check(found, "keypoints")
     assert found.empty
     origin = pose.origin(files, settings)
@@ -217,7 +217,7 @@ def test_openposes_program_is_run_on_all_frames_in_order(
 ) -> None:
     put_program(tmp_path)
     monkeypatch.setattr("deidpose.pose.openpose._FRAMES_AT_ONCE", 25)  # the last run has fewer
-    found = pose.estimate(film(41), RATE, {}, settings)
+    found = estimated(film(41), RATE, {}, settings)
     tables.check(found, "keypoints")
     who = numbers(found, 0.01)
     assert [len(one) for one in who.values()] == [1, 1]
@@ -271,7 +271,7 @@ def test_frames_lie_in_the_place_that_is_given_and_nowhere_else(
     place = tmp_path / "restricted.frames"
     place.mkdir()
     (place / "left.png").write_bytes(b"a face")
-    found = pose.estimate(film(3), RATE, {}, {**settings, "scratch": str(place)})
+    found = estimated(film(3), RATE, {}, {**settings, "scratch": str(place)})
     assert found["frame"].nunique() == 3
     flags = json.loads((tmp_path / "flags.json").read_text(encoding="utf-8"))
     assert flags["--image_dir"] == str(place / "pictures")
@@ -405,7 +405,7 @@ def test_openposes_module_is_asked_for_every_frame(
 ) -> None:
     monkeypatch.setattr(WrapperPython, "nobody", nobody)
     (tmp_path / "models").mkdir()
-    found = pose.estimate(film(41), RATE, {"openpose_model_folder": tmp_path / "models"}, settings)
+    found = estimated(film(41), RATE, {"openpose_model_folder": tmp_path / "models"}, settings)
     tables.check(found, "keypoints")
     assert set(found["frame"]) == {frame for frame in range(41) if frame % 10 != 9}
     who = numbers(found, 0.01)
@@ -473,7 +473,7 @@ def test_the_module_is_also_found_where_openpose_installs_it(
     monkeypatch.setattr(WrapperPython, "state", "new")
     assert pose.files(settings) == {}
     try:
-        assert pose.estimate(film(4), RATE, {}, settings)["person"].nunique() == 2
+        assert estimated(film(4), RATE, {}, settings)["person"].nunique() == 2
         assert pose.origin({}, settings)["way"] == "pyopenpose"
     finally:
         for name in ("openpose", "openpose.pyopenpose"):

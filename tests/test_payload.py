@@ -15,7 +15,9 @@ from hypothesis.extra import numpy as arrays
 
 from bodies import body, together
 from deidpose import payload, tables
+from deidpose.angles import angle_arrays
 from deidpose.errors import UserError
+from deidpose.keypoints import poses
 from deidpose.skeleton import INDEX, KEYPOINTS
 from made_study import SIZE, angles_of, payload_script, timestamps
 from made_up import table
@@ -181,13 +183,14 @@ def test_a_crowd_is_thinned_more(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(one["n"] for one in header["series"]) <= 100
 
 
-def test_tables_thinned_before_give_the_same_script() -> None:
+def test_arrays_thinned_before_give_the_same_script() -> None:
     seen = body(range(0, 12_000, 3), 300, 240)
     angles = angles_of(seen)
     whole = payload.script("v1", FACTS, timestamps(12_000), {"original": seen}, {"original": angles}, NOBODY, people(0))
-    seen, angles = payload.thinned(seen, 12_000), payload.thinned(angles, 12_000)
-    assert set(seen["frame"] % 3) == {0}
-    again = payload.script("v1", FACTS, timestamps(12_000), {"original": seen}, {"original": angles}, NOBODY, people(0))
+    bodies = {"original": payload.thinned(poses(seen), 12_000)}
+    measured = {"original": payload.thinned(angle_arrays(angles), 12_000)}
+    assert set(bodies["original"].frame % 3) == {0}
+    again = payload.script("v1", FACTS, timestamps(12_000), bodies, measured, NOBODY, people(0))
     assert whole == again
 
 

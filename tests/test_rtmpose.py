@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from openvino import opset13 as layer
 
+from bodies import estimated
 from deidpose import pose, runtime, skeleton, tables
 from deidpose.errors import UserError
 from deidpose.pose import interface, rtmpose
@@ -93,7 +94,7 @@ def estimate(tmp_path: Path, config: dict[str, Any]) -> Estimate:
             "rtmpose_detector": detector_network(tmp_path, boxes),
             "rtmpose_landmarks": landmark_network(tmp_path),
         }
-        return pose.estimate(frames, 30.0, models, {**config["pose"], "backend": "rtmpose", **settings}, 1, cuts)
+        return estimated(frames, 30.0, models, {**config["pose"], "backend": "rtmpose", **settings}, 1, cuts)
 
     return run
 

@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +92,61 @@ def test_checking_does_not_change_the_given_table() -> None:
     table = filled("faces").astype({"frame": float})
     tables.check(table, "faces")
     assert table["frame"].dtype == float
+
+
+# ---------------------------------------------------------------------------------------------------- a block at a time
+
+
+def long_table() -> pd.DataFrame:
+    """Return a table ``angles`` in which frames have one to three rows, and some frames none."""
+    frames = np.repeat([0, 1, 2, 5, 6, 9], [3, 1, 2, 3, 1, 2])
+    return pd.concat([filled("angles").iloc[:1]] * len(frames), ignore_index=True).assign(
+        frame=frames, degrees=np.arange(len(frames)) / 7
+    )
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "tsv"])
+@pytest.mark.parametrize("rows", [1, 2, 4, 100])
+def test_blocks_hold_whole_frames_and_together_the_whole_table(
+    rows: int, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_BLOCK_ROWS", rows)
+    path = tmp_path / f"angles.{ending}"
+    tables.write(long_table(), "angles", path)
+    blocks = list(tables.read_blocks(path, "angles"))
+    frames = [set(block["frame"]) for block in blocks]
+    assert all(not one & other for one, other in itertools.combinations(frames, 2))
+    assert rows > 4 or len(blocks) > 2
+    pd.testing.assert_frame_equal(pd.concat(blocks, ignore_index=True), tables.read(path, "angles"))
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "tsv"])
+def test_a_table_that_is_written_in_blocks_is_the_same_table(ending: str, tmp_path: Path) -> None:
+    whole, apart = tmp_path / f"whole.{ending}", tmp_path / f"apart.{ending}"
+    table = long_table()
+    tables.write(table, "angles", whole)
+    tables.write((part for part in (table.iloc[:5], table.iloc[5:])), "angles", apart)
+    pd.testing.assert_frame_equal(tables.read(apart, "angles"), tables.read(whole, "angles"))
+    assert ending == "parquet" or apart.read_bytes() == whole.read_bytes()
+    tables.write(iter(()), "angles", apart)
+    assert tables.read(apart, "angles").empty
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_a_table_without_rows_is_one_block_and_one_out_of_order_is_refused(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"angles.{ending}"
+    tables.write(tables.empty("angles"), "angles", path)
+    (block,) = tables.read_blocks(path, "angles")
+    pd.testing.assert_frame_equal(block, tables.empty("angles"))
+    tables.write(long_table().iloc[::-1], "angles", path)
+    with pytest.raises(UserError, match="not in the order of frames"):
+        list(tables.read_blocks(path, "angles"))
+
+
+def test_a_wrong_block_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "faces.parquet"
+    tables.write(filled("faces"), "faces", path)
+    before = path.read_bytes()
+    with pytest.raises(UserError):
+        tables.write(iter([filled("faces"), filled("angles")]), "faces", path)
+    assert path.read_bytes() == before

@@ -43,7 +43,8 @@ What differs from Sports2D, and why:
 - Where two keypoints that span a vector coincide, there is no angle; Sports2D has 0 deg.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -53,7 +54,7 @@ from scipy import ndimage
 
 from deidpose import tables
 from deidpose.errors import UserError
-from deidpose.keypoints import Poses, poses, torso_lengths
+from deidpose.keypoints import Poses, keys, one_after_another, parts, pick, places, poses, torso_lengths
 from deidpose.skeleton import INDEX, KEYPOINTS
 
 _Array: TypeAlias = NDArray[np.float64]
@@ -138,6 +139,72 @@ _LONG_HOLE_S = 1.0
 _STEADY_FRAMES = 5
 
 
+class Angles(NamedTuple):
+    """The table ``angles`` as arrays, one row for each frame and person, in that order."""
+
+    frame: NDArray[np.int64]  # shape (n,)
+    time_s: NDArray[np.float64]  # shape (n,), s
+    person: NDArray[np.int64]  # shape (n,)
+    degrees: NDArray[np.float64]  # shape (n, 28), in the order of `ANGLES`; NaN where there is none
+    degrees_filtered: NDArray[np.float64]  # shape (n, 28); NaN where there is none
+    confidence: NDArray[np.float64]  # shape (n, 28), 0..1; NaN where there is none
+    direction: NDArray[np.object_]  # shape (n,), which way the person faces
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether any angle has been post-processed."""
+        return bool(np.isfinite(self.degrees_filtered).any())
+
+
+def angle_arrays(angles: pd.DataFrame | Angles) -> Angles:
+    """Turn the long table ``angles`` into arrays; what is arrays already stays as it is.
+
+    Raises
+    ------
+    UserError
+        An angle is not one of `ANGLES`, or stands in the table twice for the same frame and person.
+    """
+    if isinstance(angles, Angles):
+        return angles
+    first, row, column = places(angles, "angle", tuple(ANGLES), "run the step joint_angles again")
+    measured, filtered, sure = wide = np.full((3, len(first), len(ANGLES)), np.nan)
+    for values, name in zip(wide, ("degrees", "degrees_filtered", "confidence"), strict=True):
+        values[row, column] = angles[name].to_numpy(dtype=float)
+    return Angles(
+        angles["frame"].to_numpy(dtype=np.int64)[first],
+        angles["time_s"].to_numpy(dtype=float)[first],
+        angles["person"].to_numpy(dtype=np.int64)[first],
+        measured,
+        filtered,
+        sure,
+        angles["direction"].iloc[first].to_numpy(dtype=object),
+    )
+
+
+def read(path: str | Path) -> Angles:
+    """Read a file of the table ``angles``, whose rows are in the order of frames, as `angle_arrays` returns it.
+
+    Raises
+    ------
+    UserError
+        As `angle_arrays` and `tables.read_blocks` do.
+    """
+    return one_after_another(angle_arrays(block) for block in tables.read_blocks(path, "angles"))
+
+
+def blocks(measured: Angles) -> Iterator[pd.DataFrame]:
+    """Yield the table ``angles``, a row for each of `ANGLES`, frame and person, in blocks for `tables.write`."""
+    for part in parts(measured):
+        codes, facings = pd.factorize(part.direction)
+        values = {
+            "degrees": part.degrees.ravel(),
+            "degrees_filtered": part.degrees_filtered.ravel(),
+            "confidence": part.confidence.ravel(),
+            "direction": pd.array(facings, dtype="str").take(np.repeat(codes, len(ANGLES))),
+        }
+        yield tables.check(pd.DataFrame(keys(part, tuple(ANGLES), "angle") | values), "angles")
+
+
 def degrees(position: NDArray[np.float64], angle: Angle) -> NDArray[np.float64]:
     """Compute one angle.
 
@@ -169,7 +236,7 @@ def degrees(position: NDArray[np.float64], angle: Angle) -> NDArray[np.float64]:
     return np.asarray((angle.sign * (between + angle.offset) + half) % angle.turn - half)
 
 
-def joint_angles(keypoints: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFrame:
+def joint_angles(keypoints: pd.DataFrame | Poses, directions: pd.DataFrame) -> Angles:
     """Compute every angle of everyone in one video.
 
     Angles go on over time without jumps of a whole turn: in a stretch, each is expressed within half a turn of the
@@ -183,17 +250,16 @@ def joint_angles(keypoints: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFr
 
     Parameters
     ----------
-    keypoints : DataFrame
+    keypoints : DataFrame or Poses
         The table ``keypoints``, in any order of rows.
     directions : DataFrame
         What `find_directions` or `carry_directions` returns.
 
     Returns
     -------
-    DataFrame
-        The table ``angles``: a row for every frame, person and angle of `ANGLES`, in that order. ``degrees`` is
-        NaN where a keypoint is missing or two coincide, ``degrees_filtered`` is NaN; ``confidence`` is the lowest of
-        the keypoints used.
+    Angles
+        ``degrees`` is NaN where a keypoint is missing or two coincide, ``degrees_filtered`` is NaN; ``confidence`` is
+        the lowest of the keypoints used.
 
     Raises
     ------
@@ -202,34 +268,34 @@ def joint_angles(keypoints: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFr
     """
     body = poses(keypoints)
     direction = _direction_at(directions, body.person, body.frame)
+    values, sure, nothing = (np.full((len(body.frame), len(ANGLES)), np.nan) for _ in range(3))
+    start = 0
+    for part in parts(body):
+        rows = slice(start, start + len(part.frame))
+        values[rows], sure[rows] = _frame_by_frame(part, direction[rows])
+        start = rows.stop
+    for person in np.unique(body.person):
+        mine = np.flatnonzero(body.person == person)
+        section = np.concatenate([[0], np.cumsum(direction[mine][1:] != direction[mine][:-1])])
+        for column, angle in enumerate(ANGLES.values()):
+            values[mine, column] = _continued(values[mine, column], body.time_s[mine], section, angle)
+    return Angles(body.frame, body.time_s, body.person, values, nothing, sure, direction)
+
+
+def _frame_by_frame(body: Poses, direction: NDArray[np.object_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return degrees and the lowest confidence of every angle, shapes (n, 28), with jumps of a turn over time."""
     position, confidence = _with_head(body)
     mirrored = _mirror(position, direction)
-    values = np.full((len(body.frame), len(ANGLES)), np.nan)
     flat = (direction == "front") | (direction == "back")
+    values, sure = (np.full((len(body.frame), len(ANGLES)), np.nan) for _ in range(2))
     for column, (name, angle) in enumerate(ANGLES.items()):
         values[:, column] = degrees(mirrored, angle)
+        sure[:, column] = confidence[:, [_POINTS[point] for point in angle.points]].min(axis=1)
         if name in _CROSSWISE:
             values[flat, column] = degrees(position[flat], angle)
         elif name.endswith(_HINGES):
             values[flat, column] = np.abs(values[flat, column])
-    for person in np.unique(body.person):
-        rows = np.flatnonzero(body.person == person)
-        section = np.concatenate([[0], np.cumsum(direction[rows][1:] != direction[rows][:-1])])
-        for column, angle in enumerate(ANGLES.values()):
-            values[rows, column] = _continued(values[rows, column], body.time_s[rows], section, angle)
-    lowest = [confidence[:, [_POINTS[name] for name in angle.points]].min(axis=1) for angle in ANGLES.values()]
-    codes, facings = pd.factorize(direction)
-    table = {
-        "frame": np.repeat(body.frame, len(ANGLES)),
-        "time_s": np.repeat(body.time_s, len(ANGLES)),
-        "person": np.repeat(body.person, len(ANGLES)),
-        "angle": pd.array(list(ANGLES), dtype="str").take(np.tile(np.arange(len(ANGLES)), len(body.frame))),
-        "degrees": values.ravel(),
-        "degrees_filtered": np.nan,
-        "confidence": np.stack(lowest, axis=1).ravel(),
-        "direction": pd.array(facings, dtype="str").take(np.repeat(codes, len(ANGLES))),
-    }
-    return tables.check(pd.DataFrame(table), "angles")
+    return values, sure
 
 
 def _with_head(body: Poses) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -317,7 +383,7 @@ _STEADY_S = 0.25
 _SHORTEST_S = 0.5
 
 
-def find_directions(keypoints: pd.DataFrame) -> pd.DataFrame:
+def find_directions(keypoints: pd.DataFrame | Poses) -> pd.DataFrame:
     """Find which way each person faces over time.
 
     Sports2D asks in every frame whether the toes lie to the right of the heels. That flickers where the feet are
@@ -331,7 +397,7 @@ def find_directions(keypoints: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    keypoints : DataFrame
+    keypoints : DataFrame or Poses
         The table ``keypoints`` of one video, in any order of rows.
 
     Returns
@@ -355,7 +421,9 @@ def find_directions(keypoints: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else _sections(body.person, body.frame, np.empty(0, object))
 
 
-def carry_directions(directions: pd.DataFrame, matches: pd.DataFrame, method_keypoints: pd.DataFrame) -> pd.DataFrame:
+def carry_directions(
+    directions: pd.DataFrame, matches: pd.DataFrame, method_keypoints: pd.DataFrame | Poses
+) -> pd.DataFrame:
     """Give the people of a method the directions of those whom they match in the original.
 
     A method must not change an angle by changing the convention it is measured by: the direction that a person
@@ -367,7 +435,7 @@ def carry_directions(directions: pd.DataFrame, matches: pd.DataFrame, method_key
         What `find_directions` returns for the original.
     matches : DataFrame
         Sections of one method: ``person`` of the original, ``method_person``, ``first_frame``, ``last_frame``.
-    method_keypoints : DataFrame
+    method_keypoints : DataFrame or Poses
         The table ``keypoints`` of the method.
 
     Returns
@@ -376,12 +444,11 @@ def carry_directions(directions: pd.DataFrame, matches: pd.DataFrame, method_key
         Columns `DIRECTIONS` for every person of the method. Outside the sections of a person's matches, the nearest
         section counts; people who match nobody have directions of their own, from `find_directions`.
     """
-    present = method_keypoints[["person", "frame"]].drop_duplicates().sort_values(["person", "frame"])
-    matched = present["person"].isin(matches["method_person"]).to_numpy()
-    person, frame = (present.loc[matched, column].to_numpy(dtype=np.int64) for column in ("person", "frame"))
+    body = poses(method_keypoints)
+    matched = np.isin(body.person, matches["method_person"].to_numpy(np.int64))
     carried = []
-    for method_person in np.unique(person):
-        frames = frame[person == method_person]
+    for method_person in np.unique(body.person[matched]):
+        frames = body.frame[body.person == method_person]
         sections = matches[matches["method_person"] == method_person].sort_values("first_frame")
         section = _nearest(
             sections["first_frame"].to_numpy(np.int64), sections["last_frame"].to_numpy(np.int64), frames
@@ -389,8 +456,7 @@ def carry_directions(directions: pd.DataFrame, matches: pd.DataFrame, method_key
         originals = sections["person"].to_numpy(np.int64)[section]
         facing = _direction_at(directions, originals, frames)
         carried.append(_sections(np.full(len(frames), method_person), frames, facing))
-    alone = method_keypoints[~method_keypoints["person"].isin(matches["method_person"])]
-    carried.append(find_directions(alone))
+    carried.append(find_directions(pick(body, ~matched)))
     return pd.concat(carried, ignore_index=True).sort_values(["person", "first_frame"], ignore_index=True)
 
 

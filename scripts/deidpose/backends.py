@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from deidpose import angles, effects, filtering, matching, stats, tables
-from deidpose.keypoints import Poses, poses, torso_lengths
+from deidpose.keypoints import poses, torso_lengths
 from deidpose.skeleton import INDEX, KEYPOINTS
 
 #: Two networks agree on a keypoint within this many torso lengths, five centimetres in an adult: about what two people
@@ -99,7 +99,7 @@ def _keypoints(first: pd.DataFrame, second: pd.DataFrame, matches: pd.DataFrame)
     """Return the measures of ``backend_keypoints`` for every keypoint, and for those of `effects.TOGETHER`."""
     before, after = poses(first), poses(matching.carry(second, matches))
     size = torso_lengths(before)
-    i, j = _same(before, after)
+    i, j = matching.same_people(before, after)
     seen = [np.asarray(np.isfinite(body.position[rows]).all(axis=2)) for body, rows in ((before, i), (after, j))]
     length = np.where(size[i] > 0, size[i], np.nan)[:, None, None]
     moved = (after.position[j] - before.position[i]) / length
@@ -111,15 +111,6 @@ def _keypoints(first: pd.DataFrame, second: pd.DataFrame, matches: pd.DataFrame)
         counts = {"keypoint": name, "n_backend": n_backend, "n_other": n_other, "n_both": len(ways)}
         rows.append(counts | _distances(ways))
     return pd.DataFrame(rows).reindex(columns=list(tables.TABLES["backend_keypoints"]))
-
-
-def _same(before: Poses, after: Poses) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows of the same people in the same frames."""
-    step = int(max(before.person.max(initial=0), after.person.max(initial=0))) + 1
-    _, i, j = np.intersect1d(
-        before.frame * step + before.person, after.frame * step + after.person, return_indices=True
-    )
-    return i, j
 
 
 def _distances(ways: NDArray[np.float64]) -> dict[str, float]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from deidpose import skeleton
-from deidpose.heads import as_array
+from deidpose.keypoints import Poses, poses
 from deidpose.masks import Planes
 from deidpose.video import Frame
 
@@ -15,18 +15,18 @@ from deidpose.video import Frame
 _THICKNESS = 1 / 400
 
 
-def draw_skeletons(frames: Iterable[Frame], keypoints: pd.DataFrame) -> Iterator[Planes]:
+def draw_skeletons(frames: Iterable[Frame], keypoints: pd.DataFrame | Poses) -> Iterator[Planes]:
     """Yield the planes of every frame with everyone's skeleton in OpenPose's BODY_25 colours.
 
     Parameters
     ----------
     frames : iterable of Frame
         Left as they are.
-    keypoints : DataFrame
-        The table ``keypoints`` of the same video, sorted by frame, person and keypoint.
+    keypoints : DataFrame or Poses
+        The table ``keypoints`` of the same video.
     """
-    numbers, _, bodies = as_array(keypoints)
-    positions = bodies[..., :2]
+    shown = poses(keypoints)
+    numbers, positions = shown.frame, shown.position[:, : len(skeleton.BODY_25)]
     for frame in frames:
         people = positions[slice(*np.searchsorted(numbers, [frame.index, frame.index + 1]))]
         yield _draw(frame, people) if len(people) else frame.planes

@@ -5,21 +5,21 @@ positions in pixels of the upright picture; lengths between keypoints are report
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from deidpose import tables
-from deidpose.angles import ANGLES, JOINTS, SEGMENTS
+from deidpose.angles import ANGLES, JOINTS, SEGMENTS, Angles, angle_arrays
 from deidpose.keypoints import Poses, poses, torso_lengths
 from deidpose.matching import carry
 from deidpose.movements import cycle_time
 from deidpose.skeleton import INDEX, KEYPOINTS
 from deidpose.stats import CONTROL, LIMITS_FACTOR, icc
 
-#: Signal -> the column of the table ``angles`` that holds it.
+#: Signal -> the column of the table ``angles``, and the array of `Angles`, that holds it.
 SIGNALS: dict[str, str] = {"unfiltered": "degrees", "filtered": "degrees_filtered"}
 
 #: A correlation needs as many frames: two points always lie on a line.
@@ -85,12 +85,14 @@ NET: dict[str, dict[str, str]] = {
 _KEY = {"effects": ["video", "person", "angle", "signal"], "keypoint_effects": ["video", "person", "keypoint"]}
 
 _NO_ROWS = np.empty(0, np.intp)
+#: Bounds the memory for copies of positions at some megabytes.
+_FRAMES_AT_A_TIME = 20_000
 
 
 def compare(
     video: str,
-    original_angles: pd.DataFrame,
-    method_angles: Mapping[str, pd.DataFrame],
+    original_angles: pd.DataFrame | Angles,
+    method_angles: Mapping[str, pd.DataFrame | Angles],
     matches: Mapping[str, pd.DataFrame],
     people: pd.DataFrame,
 ) -> pd.DataFrame:
@@ -104,7 +106,7 @@ def compare(
     ----------
     video : str
         What to write in this column.
-    original_angles : DataFrame
+    original_angles : DataFrame or Angles
         The table ``angles`` of the original.
     method_angles : mapping
         Method -> its table ``angles``.
@@ -123,18 +125,21 @@ def compare(
     Notes
     -----
     The methods are taken one after the other. Besides the tables that it is given, this needs a carried copy of one
-    of them and the positions of the rows of two by person and angle, 8 bytes each. A caller with a long video gives
-    one method at a time, puts the tables together and calls `subtract_control`.
+    of them. A caller with a long video gives arrays, one method at a time, puts the tables together and calls
+    `subtract_control`.
     """
-    patients = _patients(people, original_angles["person"])
-    original = _grouped(original_angles)
+    original = angle_arrays(original_angles)
+    patients = _patients(people, original.person)
+    rows_before = _rows_of_people(original.person)
     rows = []
     for method, angles in method_angles.items():
-        after = _grouped(carry(angles, matches[method]))
-        signals = [s for s, column in SIGNALS.items() if s != "filtered" or _any_value(column, original, after)]
+        after = carry(angle_arrays(angles), matches[method])
+        rows_after = _rows_of_people(after.person)
+        signals = [signal for signal in SIGNALS if signal != "filtered" or original.is_filtered or after.is_filtered]
         for person, patient in patients.items():
+            i, j = rows_before.get(person, _NO_ROWS), rows_after.get(person, _NO_ROWS)
             for angle in (*JOINTS, *SEGMENTS):
-                both = _aligned(original, after, person, angle)
+                both = _aligned(original, after, i, j, angle)
                 for signal in signals:
                     row = {"video": video, "method": method, "person": person, "patient": patient}
                     row |= {"angle": angle, "signal": signal}
@@ -144,8 +149,8 @@ def compare(
 
 def pairs(
     video: str,
-    original_angles: pd.DataFrame,
-    method_angles: Mapping[str, pd.DataFrame],
+    original_angles: pd.DataFrame | Angles,
+    method_angles: Mapping[str, pd.DataFrame | Angles],
     matches: Mapping[str, pd.DataFrame],
     people: pd.DataFrame,
     signal: str,
@@ -167,14 +172,17 @@ def pairs(
         whole turns, as in `compare`.
     """
     column = SIGNALS[signal]
-    patients = _patients(people, original_angles["person"])
-    original = _grouped(original_angles)
+    original = angle_arrays(original_angles)
+    patients = _patients(people, original.person)
+    rows_before = _rows_of_people(original.person)
     chosen = []
     for method, angles in method_angles.items():
-        after = _grouped(carry(angles, matches[method]))
+        after = carry(angle_arrays(angles), matches[method])
+        rows_after = _rows_of_people(after.person)
         for person, patient in patients.items():
+            i, j = rows_before.get(person, _NO_ROWS), rows_after.get(person, _NO_ROWS)
             for angle in JOINTS:
-                both = _aligned(original, after, person, angle)
+                both = _aligned(original, after, i, j, angle)
                 turned = without_turns(both.method[column], both.original[column])
                 frames = np.flatnonzero(np.isfinite(turned))
                 if not len(frames):
@@ -189,8 +197,8 @@ def pairs(
 
 def compare_keypoints(
     video: str,
-    original_keypoints: pd.DataFrame,
-    method_keypoints: Mapping[str, pd.DataFrame],
+    original_keypoints: pd.DataFrame | Poses,
+    method_keypoints: Mapping[str, pd.DataFrame | Poses],
     matches: Mapping[str, pd.DataFrame],
     people: pd.DataFrame,
 ) -> pd.DataFrame:
@@ -200,7 +208,7 @@ def compare_keypoints(
     ----------
     video : str
         What to write in this column.
-    original_keypoints : DataFrame
+    original_keypoints : DataFrame or Poses
         The table ``keypoints`` of the original.
     method_keypoints : mapping
         Method -> its table ``keypoints``.
@@ -215,14 +223,14 @@ def compare_keypoints(
         size, because a single keypoint is all that is ever seen of them, only a keypoint that has not moved at all
         is correct, and the others have no displacement.
     """
-    patients = _patients(people, original_keypoints["person"])
     before = poses(original_keypoints)
+    patients = _patients(people, before.person)
     size = torso_lengths(before)
     rows_before = _rows_of_people(before.person)
     seen_before = _seen(before)
     rows = []
     for method, keypoints in method_keypoints.items():
-        after = poses(carry(keypoints, matches[method]))
+        after = carry(poses(keypoints), matches[method])
         rows_after = _rows_of_people(after.person)
         seen_after = _seen(after)
         for person, patient in patients.items():
@@ -289,20 +297,13 @@ def without_turns(
     return np.asarray(method - turn * np.ceil((method - original - turn / 2) / turn))
 
 
-class _Grouped(NamedTuple):
-    """A table ``angles`` by person and angle."""
-
-    columns: dict[str, NDArray[np.generic]]  # the columns of the table that are needed here, shape (rows,) each
-    rows: Mapping[tuple[int, str], NDArray[np.intp]]  # (person, angle) -> their rows
-
-
 class _Aligned(NamedTuple):
     """One angle of one person in the original and in a method, over the same frames; NaN where there is none."""
 
     first_frame: int
     time_s: NDArray[np.float64]  # shape (n,), s; NaN in frames that the original does not have
-    original: dict[str, NDArray[np.float64]]  # columns of the table ``angles``, shape (n,) each
-    method: dict[str, NDArray[np.float64]]  # the same columns of the method
+    original: dict[str, NDArray[np.float64]]  # values by their names in `Angles`, shape (n,) each
+    method: dict[str, NDArray[np.float64]]  # the same of the method
 
 
 class _Moved(NamedTuple):
@@ -314,33 +315,23 @@ class _Moved(NamedTuple):
     confidence_method: NDArray[np.float64]  # shape (n, 27), 0..1
 
 
-def _grouped(angles: pd.DataFrame) -> _Grouped:
-    columns = {name: angles[name].to_numpy() for name in ("frame", "time_s", *SIGNALS.values(), "confidence")}
-    groups = angles.groupby(["person", "angle"], sort=False).indices
-    return _Grouped(columns, cast("Mapping[tuple[int, str], NDArray[np.intp]]", groups))
-
-
-def _any_value(column: str, *tables_of_angles: _Grouped) -> bool:
-    """Say whether any of the tables holds a value in this column."""
-    return any(bool(np.isfinite(table.columns[column].astype(float)).any()) for table in tables_of_angles)
-
-
-def _aligned(original: _Grouped, method: _Grouped, person: int, angle: str) -> _Aligned:
-    """Put the angle of a person in the original and in a method on the frames from the first to the last of either."""
-    sides = [(table.columns, table.rows.get((person, angle), _NO_ROWS)) for table in (original, method)]
-    frames = [columns["frame"][rows].astype(np.int64) for columns, rows in sides]
-    every = np.concatenate(frames)
+def _aligned(original: Angles, method: Angles, i: NDArray[np.intp], j: NDArray[np.intp], angle: str) -> _Aligned:
+    """Put an angle of one person on the frames from the first to the last of either; ``i`` and ``j`` are their rows."""
+    every = np.concatenate([original.frame[i], method.frame[j]])
     first, count = (int(every.min()), int(np.ptp(every)) + 1) if len(every) else (0, 0)
+    at = list(ANGLES).index(angle)
 
-    def spread(side: int, name: str) -> NDArray[np.float64]:
-        values = np.full(count, np.nan)
-        columns, rows = sides[side]
-        values[frames[side] - first] = columns[name][rows]
-        return values
+    def spread(values: NDArray[np.float64], frame: NDArray[np.int64]) -> NDArray[np.float64]:
+        result = np.full(count, np.nan)
+        result[frame - first] = values
+        return result
 
     names = (*SIGNALS.values(), "confidence")
-    before, after = ({name: spread(side, name) for name in names} for side in (0, 1))
-    return _Aligned(first, spread(0, "time_s"), before, after)
+    before, after = (
+        {name: spread(getattr(side, name)[rows, at], side.frame[rows]) for name in names}
+        for side, rows in ((original, i), (method, j))
+    )
+    return _Aligned(first, spread(original.time_s[i], original.frame[i]), before, after)
 
 
 def _measures(both: _Aligned, column: str, turn: float) -> dict[str, float]:
@@ -419,11 +410,15 @@ def _seen(body: Poses) -> NDArray[np.bool_]:
 
 def _moved(before: Poses, after: Poses, size: NDArray[np.float64], i: NDArray[np.intp], j: NDArray[np.intp]) -> _Moved:
     """Return how far the keypoints of one person moved; ``i`` and ``j`` are rows of the same frames."""
-    distance = np.linalg.norm(after.position[j] - before.position[i], axis=2)
-    seen = np.isfinite(distance)
-    without_size = np.where(distance == 0, 0.0, np.nan)
-    torso = np.broadcast_to(size[i, None], distance.shape)
-    relative = np.divide(distance, torso, out=without_size, where=torso > 0)
+    relative = np.full((len(i), len(KEYPOINTS)), np.nan)
+    seen = np.zeros(relative.shape, bool)
+    for start in range(0, len(i), _FRAMES_AT_A_TIME):
+        part = slice(start, start + _FRAMES_AT_A_TIME)
+        distance = np.linalg.norm(after.position[j[part]] - before.position[i[part]], axis=2)
+        torso = np.broadcast_to(size[i[part], None], distance.shape)
+        without_size = np.where(distance == 0, 0.0, np.nan)
+        seen[part] = np.isfinite(distance)
+        relative[part] = np.divide(distance, torso, out=without_size, where=torso > 0)
     return _Moved(relative, seen, before.confidence[i], after.confidence[j])
 
 

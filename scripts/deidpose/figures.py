@@ -26,7 +26,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
-from deidpose.angles import JOINTS, SEGMENTS
+from deidpose.angles import ANGLES, JOINTS, SEGMENTS, Angles, angle_arrays
 from deidpose.stats import CONTROL
 from deidpose.style import (
     AGREEMENT_BANDS,
@@ -56,6 +56,9 @@ MIN_VIOLIN = 10
 
 #: Resolution of PNG and of the dots inside SVG and PDF, in dots per inch.
 DPI = 300
+
+#: Angle -> its column in the arrays of `Angles`.
+_COLUMN = {angle: column for column, angle in enumerate(ANGLES)}
 
 _SMALL = 7.0  # points; the smallest text
 _EDGE = "#666666"
@@ -917,25 +920,39 @@ STUDY: dict[str, Callable[[Study], Figure]] = {
 # --- One video
 
 
-def leading_angles(original_angles: pd.DataFrame, signal: str) -> list[str]:
+def leading_angles(original_angles: pd.DataFrame | Angles, signal: str) -> list[str]:
     """Return the two angles to draw of one person: left knee and left elbow, or where one is missing those seen most.
 
     Parameters
     ----------
-    original_angles : DataFrame
+    original_angles : DataFrame or Angles
         The rows of one person of the table ``angles`` of the original.
     signal : str
         ``filtered`` or ``unfiltered``.
     """
-    seen = original_angles.loc[original_angles[_degrees(signal)].notna(), "angle"].value_counts()
-    counts = {angle: int(seen.get(angle, 0)) for angle in (*LEADING, *JOINTS, *SEGMENTS)}
+    seen = np.isfinite(_values(angle_arrays(original_angles), signal)).sum(axis=0)
+    counts = {angle: int(seen[_COLUMN[angle]]) for angle in (*LEADING, *JOINTS, *SEGMENTS)}
     if all(counts[angle] for angle in LEADING):
         return list(LEADING)
     # Sorting keeps the order of angles that are seen equally often: leading ones first, joints before segments.
     return sorted((angle for angle in counts if counts[angle]), key=lambda angle: -counts[angle])[:2]
 
 
-def traces(original_angles: pd.DataFrame, method_angles: Mapping[str, pd.DataFrame], signal: str, title: str) -> Figure:
+def trace_span(original_angles: pd.DataFrame | Angles, signal: str) -> tuple[float, float]:
+    """Return the time that `traces` shows of one person, s: rows of the methods outside of it are not needed.
+
+    Parameters are those of `leading_angles`. Both are NaN where there is nothing to show.
+    """
+    times = _traced_times(angle_arrays(original_angles), signal)
+    return (float(times[0]), float(times[0]) + TRACE_SECONDS) if len(times) else (np.nan, np.nan)
+
+
+def traces(
+    original_angles: pd.DataFrame | Angles,
+    method_angles: Mapping[str, pd.DataFrame | Angles],
+    signal: str,
+    title: str,
+) -> Figure:
     """Two angles of one person over time, original and methods, and below each the differences from the original.
 
     The first `TRACE_SECONDS` in which the person has one of the angles, on the time axis of the video. Lines break
@@ -943,7 +960,7 @@ def traces(original_angles: pd.DataFrame, method_angles: Mapping[str, pd.DataFra
 
     Parameters
     ----------
-    original_angles : DataFrame
+    original_angles : DataFrame or Angles
         The rows of one person of the table ``angles`` of the original.
     method_angles : mapping
         Method -> the rows of the same person of the table ``angles`` of that method, as `matching.carry` gives them.
@@ -952,33 +969,34 @@ def traces(original_angles: pd.DataFrame, method_angles: Mapping[str, pd.DataFra
     title : str
         What to write above, such as the id of the video.
     """
-    column = _degrees(signal)
-    angles = leading_angles(original_angles, signal)
+    before = angle_arrays(original_angles)
+    angles = leading_angles(before, signal)
     with mpl.rc_context(_STYLE):
         if not angles:
             return _nothing("")
         methods = _methods(pd.DataFrame({"method": list(method_angles)}))
         look = looks(methods)
-        shown = original_angles["angle"].isin(angles) & original_angles[column].notna()
-        start = float(original_angles.loc[shown, "time_s"].min())
-        cut = float(original_angles.loc[shown, "time_s"].max()) > start + TRACE_SECONDS
+        span = trace_span(before, signal)
+        cut = _traced_times(before, signal)[-1] > span[1]
         figure = _figure("", WIDTH_MM, 18 + 52 * len(angles))
         figure.set_label(title)
         panels = figure.subplots(2 * len(angles), 1, sharex=True, height_ratios=[2, 1.1] * len(angles))
         for index, angle in enumerate(angles):
             above, below = panels[2 * index], panels[2 * index + 1]
-            original = _over_time(original_angles, angle, column, start)
-            above.plot(original["time_s"], original[column], color=COLOURS["original"], linewidth=1.8, label="Original")
+            original = _over_time(before, angle, signal, span)
+            above.plot(
+                original["time_s"], original["degrees"], color=COLOURS["original"], linewidth=1.8, label="Original"
+            )
             for method in methods:
-                line = _over_time(method_angles[method], angle, column, start)
+                line = _over_time(angle_arrays(method_angles[method]), angle, signal, span)
                 style: dict[str, Any] = {
                     "color": look[method].colour,
                     "label": words(method),
                     "linewidth": 1.0,
                     "linestyle": (0, look[method].dashes) if look[method].dashes else "-",
                 }
-                above.plot(line["time_s"], line[column], **style)
-                difference = line[column] - original[column].reindex(line.index)
+                above.plot(line["time_s"], line["degrees"], **style)
+                difference = line["degrees"] - original["degrees"].reindex(line.index)
                 below.plot(line["time_s"], difference, **style)
             above.set_title(words(angle), fontweight="bold")
             above.set_ylabel("Angle (deg)")
@@ -1076,11 +1094,25 @@ def _degrees(signal: str) -> str:
     return "degrees_filtered" if signal == "filtered" else "degrees"
 
 
-def _over_time(angles: pd.DataFrame, angle: str, column: str, start: float) -> pd.DataFrame:
+def _over_time(angles: Angles, angle: str, signal: str, span: tuple[float, float]) -> pd.DataFrame:
     """Return time and degrees by frame, with a hole for frames without the person so that the line breaks there."""
-    rows = angles[(angles["angle"] == angle) & angles["time_s"].between(start, start + TRACE_SECONDS)]
-    rows = rows.drop_duplicates("frame").set_index("frame")[["time_s", column]].sort_index()
+    within = (angles.time_s >= span[0]) & (angles.time_s <= span[1])
+    values = {"time_s": angles.time_s[within], "degrees": _values(angles, signal)[within, _COLUMN[angle]]}
+    rows = pd.DataFrame(values, index=angles.frame[within])
+    rows = rows[~rows.index.duplicated()]
     return rows.reindex(range(rows.index.min(), rows.index.max() + 1)) if len(rows) else rows
+
+
+def _traced_times(original: Angles, signal: str) -> np.ndarray:
+    """Return the times at which one of `leading_angles` has a value, shape (n,), s."""
+    columns = [_COLUMN[angle] for angle in leading_angles(original, signal)]
+    return np.asarray(original.time_s[np.isfinite(_values(original, signal)[:, columns]).any(axis=1)])
+
+
+def _values(angles: Angles, signal: str) -> np.ndarray:
+    """Return the degrees of a signal, shape (n, 28)."""
+    values: np.ndarray = getattr(angles, _degrees(signal))
+    return values
 
 
 # --- Rows of the tables

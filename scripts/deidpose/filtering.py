@@ -31,7 +31,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import signal
 
-from deidpose import tables
+from deidpose.angles import ANGLES, Angles, angle_arrays
 
 #: Standard deviations of a normal distribution in one median absolute deviation: its 75th percentile.
 _MAD = 0.6745
@@ -43,13 +43,13 @@ _EVEN = 0.1
 
 
 def filter_angles(
-    angles: pd.DataFrame, settings: Mapping[str, Any], frame_rate: float, cuts: pd.DataFrame
-) -> pd.DataFrame:
+    angles: pd.DataFrame | Angles, settings: Mapping[str, Any], frame_rate: float, cuts: pd.DataFrame
+) -> Angles:
     """Set ``degrees_filtered`` of every angle of everyone in one video.
 
     Parameters
     ----------
-    angles : DataFrame
+    angles : DataFrame or Angles
         The table ``angles``.
     settings : mapping
         The section ``kinematics`` of the settings.
@@ -60,32 +60,28 @@ def filter_angles(
 
     Returns
     -------
-    DataFrame
-        The same table, rows in the same order. ``degrees_filtered`` is NaN throughout if ``settings["filter"]`` is
-        false, and where neither the angle nor a bridge across a short gap is.
+    Angles
+        The same. ``degrees_filtered`` is NaN throughout if ``settings["filter"]`` is false, and where neither the
+        angle nor a bridge across a short gap is.
     """
-    filtered = np.full(len(angles), np.nan)
-    if settings["filter"] and len(angles):
-        frame = angles["frame"].to_numpy(np.int64)
-        shot = np.searchsorted(np.sort(cuts["frame"].to_numpy(np.int64)), frame, side="right")
-        column, names = pd.factorize(angles["angle"])
-        degrees, time = angles["degrees"].to_numpy(float), angles["time_s"].to_numpy(float)
-        direction, _ = pd.factorize(angles["direction"])
+    measured = angle_arrays(angles)
+    filtered = np.full(measured.degrees.shape, np.nan)
+    if settings["filter"] and len(filtered):
+        shot = np.searchsorted(np.sort(cuts["frame"].to_numpy(np.int64)), measured.frame, side="right")
+        direction, _ = pd.factorize(measured.direction)
         half_window = round(settings["hampel_window_frames"] * frame_rate / _WINDOW_RATE) // 2
-        order = np.lexsort((frame, angles["person"].to_numpy()))
-        changed = [np.diff(of[order]) != 0 for of in (angles["person"].to_numpy(np.int64), shot, direction)]
+        order = np.argsort(measured.person, kind="stable")
+        changed = [np.diff(of[order]) != 0 for of in (measured.person, shot, direction)]
         starts = np.flatnonzero(np.r_[True, np.logical_or.reduce(changed)])
         for start, stop in zip(starts, np.r_[starts[1:], len(order)], strict=True):
             rows = order[start:stop]
             # Frames without the person have no row but are part of a gap.
-            slot = frame[rows] - frame[rows[0]]
-            present, first = np.unique(slot, return_index=True)
-            times = np.interp(np.arange(slot[-1] + 1), present, time[rows[first]])
-            values = np.full((slot[-1] + 1, len(names)), np.nan)
-            values[slot, column[rows]] = degrees[rows]
-            smooth = _smoothed(values, times, settings, half_window)
-            filtered[rows] = smooth[slot, column[rows]]
-    return tables.check(angles.assign(degrees_filtered=filtered), "angles")
+            slot = measured.frame[rows] - measured.frame[rows[0]]
+            times = np.interp(np.arange(slot[-1] + 1), slot, measured.time_s[rows])
+            values = np.full((slot[-1] + 1, len(ANGLES)), np.nan)
+            values[slot] = measured.degrees[rows]
+            filtered[rows] = _smoothed(values, times, settings, half_window)[slot]
+    return measured._replace(degrees_filtered=filtered)
 
 
 def _smoothed(

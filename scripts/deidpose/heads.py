@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from deidpose import skeleton, tables
+from deidpose.keypoints import Poses, poses
 
 #: Height of the head as a share of other lengths of the body, from the segment lengths of Winter (2009,
 #: "Biomechanics and Motor Control of Human Movement", figure 4.1): head 0.130, shoulder to hip 0.288, shoulder
@@ -38,13 +39,13 @@ _SIDEWAYS = 0.12
 _AGREEING = 5
 
 
-def place(keypoints: pd.DataFrame) -> pd.DataFrame:
+def place(keypoints: pd.DataFrame | Poses) -> pd.DataFrame:
     """Place everyone's head.
 
     Parameters
     ----------
-    keypoints : DataFrame
-        The table ``keypoints``, sorted as `pose.backend` writes it.
+    keypoints : DataFrame or Poses
+        The table ``keypoints``.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def place(keypoints: pd.DataFrame) -> pd.DataFrame:
     by_body = ~by_head & ~by_neck & seen.any(axis=1)
 
     centre, side = np.full((len(frame), 2), np.nan), np.full(len(frame), np.nan)
-    centre[by_head] = _mean(body[by_head][:, _HEAD, :2])
+    centre[by_head] = _mean(body[:, _HEAD, :2][by_head])
     side[by_head] = head_height[by_head] * ROOM
     up = neck[:, :2] - hip[:, :2]
     up[~np.isfinite(up).all(axis=1)] = (0.0, -1.0)
@@ -77,7 +78,7 @@ def place(keypoints: pd.DataFrame) -> pd.DataFrame:
         side[by_body] = np.maximum((high - low).max(axis=1) * _UPPER_BODY, _SMALLEST_SIDE_PX)
 
     score = np.zeros(len(frame))
-    score[by_head] = _mean(body[by_head][:, _HEAD, 2:], body[by_head][:, _HEAD, :1])[:, 0]
+    score[by_head] = _mean(body[:, _HEAD, 2:][by_head], body[:, _HEAD, :1][by_head])[:, 0]
     score[by_neck] = neck[by_neck, 2]
     score[by_body] = _mean(body[by_body][:, :, 2:], body[by_body][:, :, :1])[:, 0]
     table = pd.DataFrame(
@@ -96,25 +97,20 @@ def place(keypoints: pd.DataFrame) -> pd.DataFrame:
     return tables.check(table, "heads")
 
 
-def as_array(keypoints: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def as_array(keypoints: pd.DataFrame | Poses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return frames (n,), people (n,), and x, y in pixels and confidence of their BODY_25 keypoints (n, 25, 3).
 
-    The knuckles, which not every backend has, are left out: hands say nothing of where a head is.
+    The rows are by frame and person. The knuckles, which not every backend has, are left out: hands say nothing of
+    where a head is.
 
     Parameters
     ----------
-    keypoints : DataFrame
-        The table ``keypoints``, sorted by frame, person and keypoint, as `pose.backend` writes it.
+    keypoints : DataFrame or Poses
+        The table ``keypoints``.
     """
-    n_body = len(skeleton.BODY_25)
-    first = slice(0, len(skeleton.KEYPOINTS))
-    knuckles = keypoints["keypoint"].iloc[first].isin(skeleton.KEYPOINTS[n_body:])
-    n_rows = n_body + int(knuckles.sum())
-    return (
-        keypoints["frame"].to_numpy()[::n_rows],
-        keypoints["person"].to_numpy()[::n_rows],
-        keypoints[["x_px", "y_px", "confidence"]].to_numpy(float).reshape(-1, n_rows, 3)[:, :n_body],
-    )
+    body, n_body = poses(keypoints), len(skeleton.BODY_25)
+    values = np.concatenate([body.position[:, :n_body], body.confidence[:, :n_body, None]], axis=2)
+    return body.frame, body.person, values
 
 
 def _head_heights(body: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from deidpose import matching
 from deidpose.errors import UserError
+from deidpose.keypoints import Poses
 from deidpose.people import list_people
 
 #: Fewer sights of people, in frames in which both see somebody, say nothing about whether they are the same people.
@@ -24,12 +25,12 @@ class Agreement(NamedTuple):
     median_px: float  # median distance of these keypoints in pixels; NaN without any
 
 
-def agreement(imported: pd.DataFrame, backend: pd.DataFrame, matches: pd.DataFrame) -> Agreement:
+def agreement(imported: pd.DataFrame | Poses, backend: pd.DataFrame | Poses, matches: pd.DataFrame) -> Agreement:
     """Measure how imported keypoints and a backend's agree in one original.
 
     Parameters
     ----------
-    imported, backend : DataFrame
+    imported, backend : DataFrame or Poses
         Tables ``keypoints`` of the same video.
     matches : DataFrame
         From `matching.match_people`, with the backend's keypoints for those of the original.
@@ -39,21 +40,23 @@ def agreement(imported: pd.DataFrame, backend: pd.DataFrame, matches: pd.DataFra
     UserError
         The imported people are somewhere else than the backend's, so they are not people of this video.
     """
-    ours, theirs = (table.dropna(subset=["x_px", "y_px"]) for table in (imported, backend))
-    sights = ours[ours["frame"].isin(theirs["frame"])].drop_duplicates(["frame", "person"])
-    both = matching.carry(ours, matches).merge(theirs, on=["frame", "person", "keypoint"], suffixes=("", "_backend"))
-    n_shared = len(both.drop_duplicates(["frame", "person"]))
-    if len(sights) >= _FEWEST_SIGHTS and n_shared < _FEWEST_SHARED * len(sights):
+    ours, theirs = (matching.seen(keypoints) for keypoints in (imported, backend))
+    n_sights = int(np.isin(ours.frame, theirs.frame).sum())
+    carried = matching.carry(ours, matches)
+    i, j = matching.same_people(carried, theirs)
+    away = np.linalg.norm(carried.position[i] - theirs.position[j], axis=2)
+    both = np.isfinite(away)
+    n_shared = int(both.any(axis=1).sum())
+    if n_sights >= _FEWEST_SIGHTS and n_shared < _FEWEST_SHARED * n_sights:
         raise UserError(
             "The people in OpenPose's results are not where people are seen in the video: the results are of another "
             "video, of pictures of another size (--keypoint_scale), or of pictures turned another way."
         )
-    away = np.hypot(both["x_px"] - both["x_px_backend"], both["y_px"] - both["y_px_backend"])
-    return Agreement(len(sights), n_shared, len(both), float(np.median(away)) if len(away) else float("nan"))
+    return Agreement(n_sights, n_shared, int(both.sum()), float(np.median(away[both])) if both.any() else float("nan"))
 
 
 def list_imported(
-    imported: pd.DataFrame,
+    imported: pd.DataFrame | Poses,
     people: pd.DataFrame,
     matches: pd.DataFrame,
     size: tuple[int, int],
@@ -67,7 +70,7 @@ def list_imported(
 
     Parameters
     ----------
-    imported : DataFrame
+    imported : DataFrame or Poses
         The table ``keypoints``.
     people : DataFrame
         The table ``people`` of the backend's keypoints.

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ import pyarrow.csv
 import xarray as xr
 from numpy.typing import NDArray
 
+from deidpose import angles as definitions
+from deidpose.angles import Angles, angle_arrays
 from deidpose.errors import UserError
 from deidpose.keypoints import Poses, poses
 from deidpose.skeleton import BODY_25, KEYPOINTS
@@ -32,6 +34,9 @@ ANGLES: tuple[str, ...] = (
     "shoulders", "head", "right_arm", "left_arm", "right_forearm", "left_forearm", "right_hand", "left_hand",
 )  # fmt: skip
 
+#: Where each of them is in arrays of `deidpose.angles.Angles`.
+_PLACES = [list(definitions.ANGLES).index(name) for name in ANGLES]
+
 #: Markers of a ``.trc``, in the order of `KEYPOINTS`. Only MidHip has another name in Sports2D.
 MARKERS: tuple[str, ...] = tuple("Hip" if name == "MidHip" else name for name in KEYPOINTS)
 
@@ -43,7 +48,7 @@ _TRC_UNIT = "m"
 _DECIMALS = 6
 
 #: Rows that are turned into text at once, so that long videos need no more memory than short ones.
-_ROWS = 20_000
+_ROWS = 5_000
 
 #: The earliest date that a ZIP archive can hold: the real one would make two archives of the same content differ.
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
@@ -62,59 +67,9 @@ _PERSON = (
 )
 
 
-class Angles(NamedTuple):
-    """A table ``angles`` as arrays, one row for each frame and person, in that order."""
-
-    frame: NDArray[np.int64]  # shape (n,)
-    time_s: NDArray[np.float64]  # shape (n,), s
-    person: NDArray[np.int64]  # shape (n,)
-    direction: NDArray[np.object_]  # shape (n,), side of the picture that the person faces
-    degrees: NDArray[np.float64]  # shape (n, 28), in the order of `ANGLES`; NaN where there is none
-    degrees_filtered: NDArray[np.float64]  # shape (n, 28); NaN where there is none
-    confidence: NDArray[np.float64]  # shape (n, 28), 0..1; NaN where there is none
-
-    @property
-    def is_filtered(self) -> bool:
-        """Whether any angle has been post-processed."""
-        return bool(np.isfinite(self.degrees_filtered).any())
-
-
-def angle_arrays(angles: pd.DataFrame) -> Angles:
-    """Turn the long table ``angles`` into arrays.
-
-    Raises
-    ------
-    UserError
-        An angle is not one of `ANGLES`, or stands in the table twice for the same frame and person.
-    """
-    column = pd.Index(ANGLES).get_indexer(pd.Index(angles["angle"]))
-    if (column < 0).any():
-        raise UserError(
-            "The angles table holds an angle that is not one of Sports2D's; run the step joint_angles again."
-        )
-    frame = angles["frame"].to_numpy(dtype=np.int64)
-    person, people = pd.factorize(angles["person"], sort=True)
-    _, first, row = np.unique(frame * max(len(people), 1) + person, return_index=True, return_inverse=True)
-    if (np.bincount(row * len(ANGLES) + column) > 1).any():
-        raise UserError(
-            "The angles table holds an angle twice for one frame and person; run the step joint_angles again."
-        )
-    wide = np.full((3, len(first), len(ANGLES)), np.nan)
-    for values, name in zip(wide, ("degrees", "degrees_filtered", "confidence"), strict=True):
-        values[row, column] = angles[name].to_numpy(dtype=float)
-    heads = angles.iloc[first]
-    return Angles(
-        heads["frame"].to_numpy(dtype=np.int64),
-        heads["time_s"].to_numpy(dtype=float),
-        heads["person"].to_numpy(dtype=np.int64),
-        heads["direction"].to_numpy(dtype=object),
-        *wide,
-    )
-
-
 def export(
-    keypoints: pd.DataFrame,
-    angles: pd.DataFrame,
+    keypoints: pd.DataFrame | Poses,
+    angles: pd.DataFrame | Angles,
     time_s: NDArray[np.float64],
     frame_rate: float,
     video: str,
@@ -129,7 +84,7 @@ def export(
 
     Parameters
     ----------
-    keypoints, angles : DataFrame
+    keypoints, angles : DataFrame, or Poses and Angles
         The tables ``keypoints`` and ``angles`` of this source, in any order of rows.
     time_s : array, shape (n_frames,)
         Presentation time of every frame of the video in s, with and without people.
@@ -251,7 +206,7 @@ def write_mot(turned: Angles, person: int, time_s: NDArray[np.float64], path: Pa
         "time\t" + "\t".join(name.replace("_", " ") for name in ANGLES),
     )
     chosen = turned.person == person
-    rows = (turned.degrees_filtered if turned.is_filtered else turned.degrees)[chosen]
+    rows = (turned.degrees_filtered if turned.is_filtered else turned.degrees)[chosen][:, _PLACES]
     _write_series(header, rows, turned.frame[chosen], time_s, numbered=False, path=path)
 
 
@@ -272,7 +227,7 @@ def angle_columns(turned: Angles) -> dict[str, NDArray[np.generic]]:
         "person": turned.person,
         "direction": turned.direction,
     }
-    for index, name in enumerate(ANGLES):
+    for index, name in zip(_PLACES, ANGLES, strict=True):
         columns[f"{name}_deg"] = turned.degrees[:, index]
         columns[f"{name}_filtered_deg"] = turned.degrees_filtered[:, index]
         columns[f"{name}_confidence"] = turned.confidence[:, index]
@@ -313,7 +268,7 @@ def dataset(body: Poses, turned: Angles, time_s: NDArray[np.float64], frame_rate
         measured["degrees_filtered"] = turned.degrees_filtered
     for name, values in measured.items():
         angle = np.full((len(time_s), len(ANGLES), people), np.nan, dtype=np.float32)
-        angle[turned.frame[known], :, place] = values[known]
+        angle[turned.frame[known], :, place] = values[known][:, _PLACES]
         variables[name] = (("time", "angles", "individuals"), angle, {"units": "degrees"})
     return xr.Dataset(
         variables,

@@ -1,11 +1,18 @@
-"""Keypoints of everyone as arrays, and the length by which people are measured in the picture."""
+"""Keypoints of everyone as arrays, and the length by which people are measured in the picture.
 
-from typing import NamedTuple
+Arrays take a third of the memory of the long table, which says frame, person and name anew for every keypoint. What
+works on long videos reads them with `read`, block by block, and writes them with `blocks`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from deidpose import tables
 from deidpose.errors import UserError
 from deidpose.skeleton import INDEX, KEYPOINTS
 
@@ -15,7 +22,7 @@ _SHORTEST_TORSO = 0.5
 
 
 class Poses(NamedTuple):
-    """A keypoints table as arrays, one row for each frame and person, in that order."""
+    """The table ``keypoints`` as arrays, one row for each frame and person, in that order."""
 
     frame: NDArray[np.int64]  # shape (n,)
     time_s: NDArray[np.float64]  # shape (n,), s
@@ -24,29 +31,128 @@ class Poses(NamedTuple):
     confidence: NDArray[np.float64]  # shape (n, 27), 0..1; NaN where the table has no such keypoint
 
 
-def poses(keypoints: pd.DataFrame) -> Poses:
-    """Turn the long table ``keypoints`` into arrays.
+#: Arrays with a row for each frame and person: `Poses`, or `deidpose.angles.Angles`.
+Rows = TypeVar("Rows", bound=tuple[Any, ...])
+
+#: Frames and people of one block of a long table.
+_BLOCK = 10_000
+
+
+def poses(keypoints: pd.DataFrame | Poses) -> Poses:
+    """Turn the long table ``keypoints`` into arrays; what is arrays already stays as it is.
 
     Raises
     ------
     UserError
         A keypoint is not one of `KEYPOINTS`, or stands in the table twice for the same frame and person.
     """
-    column = pd.Index(KEYPOINTS).get_indexer(pd.Index(keypoints["keypoint"]))
-    if (column < 0).any():
-        raise UserError("The keypoints table holds a keypoint that is not one of BODY_25; run the pose step again.")
-    frame, person = (keypoints[key].to_numpy(dtype=np.int64) for key in ("frame", "person"))
-    # One number for each frame and person, in the order of both.
-    people, number = np.unique(person, return_inverse=True)
-    _, first, row = np.unique(frame * max(len(people), 1) + number, return_index=True, return_inverse=True)
-    if len(row) and np.bincount(row * len(KEYPOINTS) + column).max() > 1:
-        raise UserError("The keypoints table holds a keypoint twice for one frame and person; run the pose step again.")
+    if isinstance(keypoints, Poses):
+        return keypoints
+    first, row, column = places(keypoints, "keypoint", KEYPOINTS, "run the pose step again")
     position = np.full((len(first), len(KEYPOINTS), 2), np.nan)
     position[row, column] = keypoints[["x_px", "y_px"]].to_numpy(dtype=float)
     confidence = np.full((len(first), len(KEYPOINTS)), np.nan)
     confidence[row, column] = keypoints["confidence"].to_numpy(dtype=float)
-    time_s = keypoints["time_s"].to_numpy(dtype=float)
-    return Poses(frame[first], time_s[first], person[first], position, confidence)
+    frame, person = (keypoints[key].to_numpy(dtype=np.int64)[first] for key in ("frame", "person"))
+    return Poses(frame, keypoints["time_s"].to_numpy(dtype=float)[first], person, position, confidence)
+
+
+def read(path: str | Path) -> Poses:
+    """Read a file of the table ``keypoints``, whose rows are in the order of frames, as `poses` returns it.
+
+    Raises
+    ------
+    UserError
+        As `poses` and `tables.read_blocks` do.
+    """
+    return one_after_another(poses(block) for block in tables.read_blocks(path, "keypoints"))
+
+
+def blocks(body: Poses) -> Iterator[pd.DataFrame]:
+    """Yield the table ``keypoints``, a row for each of `KEYPOINTS`, frame and person, in blocks for `tables.write`."""
+    for part in parts(body):
+        values = {
+            "x_px": part.position[..., 0].ravel(),
+            "y_px": part.position[..., 1].ravel(),
+            "confidence": part.confidence.ravel(),
+        }
+        yield tables.check(pd.DataFrame(keys(part, KEYPOINTS, "keypoint") | values), "keypoints")
+
+
+# ------------------------------------------------------------------------------------- for every table of this kind
+
+
+def places(
+    table: pd.DataFrame, column: str, names: Sequence[str], what_to_do: str
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return where the rows of a long table go, of which each is one name of one frame and person.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the columns frame and person.
+    column : str
+        The column of the names.
+    names : sequence of str
+        All that may stand there.
+    what_to_do : str
+        For the message.
+
+    Returns
+    -------
+    first : array, shape (m,)
+        For each frame and person, in that order, the first of their rows.
+    row, column : array, shape (n,)
+        Which of these, and which of the names, each row of the table belongs to.
+
+    Raises
+    ------
+    UserError
+        A name is not one of them, or stands in the table twice for the same frame and person.
+    """
+    at = pd.Index(names).get_indexer(pd.Index(table[column]))
+    if (at < 0).any():
+        raise UserError(f"The table '{column}s' holds a name that is no {column} of this workflow; {what_to_do}.")
+    frame, person = (table[key].to_numpy(dtype=np.int64) for key in ("frame", "person"))
+    # One number for each frame and person, in the order of both.
+    people, number = np.unique(person, return_inverse=True)
+    _, first, row = np.unique(frame * max(len(people), 1) + number, return_index=True, return_inverse=True)
+    if len(row) and np.bincount(row * len(names) + at).max() > 1:
+        raise UserError(f"The table '{column}s' holds the same {column} twice for one frame and person; {what_to_do}.")
+    return first, row, at
+
+
+def keys(part: Rows, names: Sequence[str], column: str) -> dict[str, Any]:
+    """Return the columns that say what a row is: frame, time_s and person, and in ``column`` each of the names."""
+    frame, time_s, person = part[:3]
+    repeated = {"frame": frame, "time_s": time_s, "person": person}
+    name = pd.array(list(names), dtype="str").take(np.tile(np.arange(len(names)), len(frame)))
+    return {key: np.repeat(values, len(names)) for key, values in repeated.items()} | {column: name}
+
+
+def pick(arrays: Rows, rows: NDArray[Any] | slice) -> Rows:
+    """Return some rows of `Poses` or `Angles`, by number, by truth value or as a slice."""
+    return type(arrays)(*(values[rows] for values in arrays))
+
+
+def parts(arrays: Rows) -> Iterator[Rows]:
+    """Yield the rows of `Poses` or `Angles` in parts that are small as long tables; one part where there are none."""
+    for start in range(0, max(len(arrays[0]), 1), _BLOCK):
+        yield pick(arrays, slice(start, start + _BLOCK))
+
+
+def one_after_another(parts_of: Iterable[Rows]) -> Rows:
+    """Return the rows of several `Poses` or `Angles`, at least one, as one; they are taken one at a time."""
+    source = iter(parts_of)
+    first = next(source)
+    columns = [np.array(values) for values in first]
+    for part in source:
+        for column, values in zip(columns, part, strict=True):
+            n = len(column)
+            # In place: a list of all parts would be in memory together with what is made of them.
+            column.resize((n + len(values), *column.shape[1:]), refcheck=False)
+            column[n:] = values
+    return type(first)(*columns)
 
 
 def torso_lengths(body: Poses) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ section is a stretch of frames in which one identity of the method is one person
 """
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from deidpose import tables
-from deidpose.keypoints import Poses, poses, torso_lengths
+from deidpose.angles import Angles
+from deidpose.keypoints import Poses, pick, poses, torso_lengths
 from deidpose.skeleton import INDEX
 
 #: Two skeletons are the same person when their keypoints lie, on average over time, nearer than this, in torso lengths
@@ -71,7 +72,7 @@ class _Evidence(NamedTuple):
 _AllEvidence = Mapping[tuple[int, int], _Evidence]
 
 
-def match_people(original_keypoints: pd.DataFrame, method_keypoints: pd.DataFrame) -> pd.DataFrame:
+def match_people(original_keypoints: pd.DataFrame | Poses, method_keypoints: pd.DataFrame | Poses) -> pd.DataFrame:
     """Find each person of the original among the people of a method, over the whole video.
 
     The distance of two skeletons in one frame is the mean distance of the keypoints that both have, in torso lengths of
@@ -93,7 +94,7 @@ def match_people(original_keypoints: pd.DataFrame, method_keypoints: pd.DataFram
 
     Parameters
     ----------
-    original_keypoints, method_keypoints : DataFrame
+    original_keypoints, method_keypoints : DataFrame or Poses
         Tables ``keypoints`` of the same video.
 
     Returns
@@ -110,7 +111,7 @@ def match_people(original_keypoints: pd.DataFrame, method_keypoints: pd.DataFram
     UserError
         A table holds an unknown keypoint, or a keypoint twice.
     """
-    original, method = _seen(original_keypoints), _seen(method_keypoints)
+    original, method = seen(original_keypoints), seen(method_keypoints)
     frames = np.union1d(original.frame, method.frame)
     people, tracks = _tracks(original, frames), _tracks(method, frames)
     evidence = _evidence(people, tracks)
@@ -126,8 +127,8 @@ def match_people(original_keypoints: pd.DataFrame, method_keypoints: pd.DataFram
 def identities(
     video: str,
     method: str,
-    original_keypoints: pd.DataFrame,
-    method_keypoints: pd.DataFrame,
+    original_keypoints: pd.DataFrame | Poses,
+    method_keypoints: pd.DataFrame | Poses,
     matches: pd.DataFrame,
     patients: Collection[int],
 ) -> pd.DataFrame:
@@ -143,7 +144,7 @@ def identities(
     ----------
     video, method : str
         What to write in these columns.
-    original_keypoints, method_keypoints : DataFrame
+    original_keypoints, method_keypoints : DataFrame or Poses
         Tables ``keypoints`` of the same video. Somebody is seen in a frame when a keypoint of theirs has a position.
     matches : DataFrame
         What `match_people` returns for the two.
@@ -155,9 +156,10 @@ def identities(
     DataFrame
         The table ``identities``: a row for every person of the original of whom a keypoint is ever seen, by person.
     """
-    sightings = _sightings(original_keypoints)
-    carried = carry(_sightings(method_keypoints), matches)
-    turned = _mirrored(original_keypoints, carry(method_keypoints, matches))
+    original, method_poses = seen(original_keypoints), seen(method_keypoints)
+    sightings = _sightings(original)
+    carried = carry(_sightings(method_poses), matches)
+    turned = _mirrored(original, carry(method_poses, matches))
     both = sightings.merge(carried, how="outer", on=["frame", "person"], indicator="seen_by")
     # Whom the original never sees has no section, so the outer join brings in nobody.
     counts = pd.crosstab(both["person"], both["seen_by"].astype(str))
@@ -186,8 +188,8 @@ def identities(
 def headcounts(
     video: str,
     method: str,
-    original_keypoints: pd.DataFrame,
-    method_keypoints: pd.DataFrame,
+    original_keypoints: pd.DataFrame | Poses,
+    method_keypoints: pd.DataFrame | Poses,
     matches: pd.DataFrame,
 ) -> pd.DataFrame:
     """Count the people of one video in the original and in a method.
@@ -196,7 +198,7 @@ def headcounts(
     ----------
     video, method : str
         What to write in these columns.
-    original_keypoints, method_keypoints : DataFrame
+    original_keypoints, method_keypoints : DataFrame or Poses
         Tables ``keypoints`` of the same video. Somebody is seen in a frame when a keypoint of theirs has a position.
     matches : DataFrame
         What `match_people` returns for the two.
@@ -206,9 +208,10 @@ def headcounts(
     DataFrame
         The table ``headcounts``, one row.
     """
-    before, after = _sightings(original_keypoints), _sightings(method_keypoints)
+    original, method_poses = seen(original_keypoints), seen(method_keypoints)
+    before, after = _sightings(original), _sightings(method_poses)
     counts = pd.DataFrame({"before": before["frame"].value_counts(), "after": after["frame"].value_counts()}).fillna(0)
-    who = identities(video, method, original_keypoints, method_keypoints, matches, ())
+    who = identities(video, method, original, method_poses, matches, ())
     row = {
         "video": video,
         "method": method,
@@ -223,25 +226,48 @@ def headcounts(
     return tables.check(pd.DataFrame([row]), "headcounts")
 
 
-def carry(table: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
+Table = TypeVar("Table", pd.DataFrame, Poses, Angles)
+
+
+def carry(table: Table, matches: pd.DataFrame) -> Table:
     """Give the rows of a method's table the numbers that the same people have in the original.
 
     Parameters
     ----------
-    table : DataFrame
+    table : DataFrame, Poses or Angles
         Any table of the method with the columns frame and person. Left as it is.
     matches : DataFrame
         What `match_people` returns for this method.
 
     Returns
     -------
-    DataFrame
+    DataFrame, Poses or Angles
         The same columns, by frame and person; rows of one person in one frame keep their order. Rows of
         people who are nobody in the original at that time are left out.
     """
+    if isinstance(table, pd.DataFrame):
+        rows, person = carried(table["frame"].to_numpy(np.int64), table["person"].to_numpy(np.int64), matches)
+        return table.iloc[rows].assign(person=person).reset_index(drop=True)
+    rows, person = carried(table.frame, table.person, matches)
+    # Mostly nobody is left out, and nothing of a long video need be copied.
+    as_it_is = np.array_equal(rows, np.arange(len(table.frame)))
+    return (table if as_it_is else pick(table, rows))._replace(person=person)
+
+
+def carried(
+    frame: NDArray[np.int64], person: NDArray[np.int64], matches: pd.DataFrame
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Return which rows of a method's table `carry` keeps, in its order, and whom of the original they belong to.
+
+    Parameters
+    ----------
+    frame, person : array, shape (n,)
+        Of the rows.
+    matches : DataFrame
+        What `match_people` returns for this method.
+    """
     sections = matches.sort_values(["method_person", "first_frame"])
     known = np.unique(sections["method_person"].to_numpy(dtype=np.int64))
-    frame, person = table["frame"].to_numpy(dtype=np.int64), table["person"].to_numpy(dtype=np.int64)
     last = sections["last_frame"].to_numpy(dtype=np.int64)
     # One number for track and frame: the sections of a track lie one after the other, so the section that begins last
     # before a row is the only one that can hold it.
@@ -256,16 +282,21 @@ def carry(table: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
     rows = np.flatnonzero(held)
     numbers = sections["person"].to_numpy(dtype=np.int64)[place[rows]]
     order = np.lexsort((numbers, frame[rows]))
-    return table.iloc[rows[order]].assign(person=numbers[order]).reset_index(drop=True)
+    return rows[order], numbers[order]
 
 
-def _mirrored(original_keypoints: pd.DataFrame, carried: pd.DataFrame) -> pd.Series:
-    """Return, by person of the original, the frames in which the method exchanges left and right."""
-    original, method = _seen(original_keypoints), _seen(carried)
-    step = int(max(original.person.max(initial=0), method.person.max(initial=0))) + 1
-    _, first, second = np.intersect1d(
-        original.frame * step + original.person, method.frame * step + method.person, return_indices=True
+def same_people(first: Poses, second: Poses) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows of either in which the same number is in the same frame, as two arrays of one length."""
+    step = int(max(first.person.max(initial=0), second.person.max(initial=0))) + 1
+    _, i, j = np.intersect1d(
+        first.frame * step + first.person, second.frame * step + second.person, return_indices=True
     )
+    return i, j
+
+
+def _mirrored(original: Poses, method: Poses) -> pd.Series:
+    """Return, by person of the original, the frames in which the method, carried, exchanges left and right."""
+    first, second = same_people(original, method)
     turned = np.zeros(len(first), bool)
     size = torso_lengths(original)
     for start in range(0, len(first), _PAIRS_AT_A_TIME):
@@ -275,17 +306,16 @@ def _mirrored(original_keypoints: pd.DataFrame, carried: pd.DataFrame) -> pd.Ser
     return pd.Series(turned, dtype="int64").groupby(original.person[first]).sum()
 
 
-def _sightings(keypoints: pd.DataFrame) -> pd.DataFrame:
-    """Return frame and person of everybody of whom a keypoint has a position, once each."""
-    seen = keypoints["x_px"].notna() & keypoints["y_px"].notna()
-    return keypoints.loc[seen, ["frame", "person"]].drop_duplicates(ignore_index=True)
+def _sightings(body: Poses) -> pd.DataFrame:
+    """Return frame and person of everybody."""
+    return pd.DataFrame({"frame": body.frame, "person": body.person})
 
 
-def _seen(keypoints: pd.DataFrame) -> Poses:
+def seen(keypoints: pd.DataFrame | Poses) -> Poses:
     """Return the poses of which a keypoint has a position."""
     body = poses(keypoints)
-    seen = np.flatnonzero(np.isfinite(body.position).all(axis=2).sum(axis=1))
-    return Poses(body.frame[seen], body.time_s[seen], body.person[seen], body.position[seen], body.confidence[seen])
+    shown: NDArray[np.bool_] = np.isfinite(body.position.sum(axis=2)).any(axis=1)
+    return body if shown.all() else pick(body, shown)
 
 
 def _section_cost(original: Poses, method: Poses) -> float:

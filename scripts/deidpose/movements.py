@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, signal
 
 from deidpose import tables
+from deidpose.angles import ANGLES, Angles, angle_arrays
 
 #: A movement smaller than this, in degrees, is not searched for cycles: it is the noise of pose estimation, or sway.
 #: Our choice.
@@ -38,12 +39,12 @@ _FEWEST_VALUES = 10
 _SHORT_HOLE_S = 0.2
 
 
-def movements(angles: pd.DataFrame, video: str, source: str) -> pd.DataFrame:
+def movements(angles: pd.DataFrame | Angles, video: str, source: str) -> pd.DataFrame:
     """Summarise the movement of every angle of everyone in one video.
 
     Parameters
     ----------
-    angles : DataFrame
+    angles : DataFrame or Angles
         The table ``angles``.
     video, source : str
         What to write in these columns.
@@ -54,19 +55,17 @@ def movements(angles: pd.DataFrame, video: str, source: str) -> pd.DataFrame:
         The table ``movements``: a row for each person, angle and signal. There are rows for the filtered signal only
         where something was filtered. An angle that is never seen has ``n_frames`` 0 and no values.
     """
-    signals = {"unfiltered": "degrees"}
-    if angles["degrees_filtered"].notna().any():
-        signals["filtered"] = "degrees_filtered"
-    order = pd.Index(angles["angle"].unique())
+    measured = angle_arrays(angles)
+    signals = {"unfiltered": measured.degrees}
+    if measured.is_filtered:
+        signals["filtered"] = measured.degrees_filtered
     rows = []
-    for person, of_person in angles.groupby("person", sort=True):
-        by_angle = dict(tuple(of_person.sort_values("frame").groupby("angle", sort=False)))
-        for angle in order.intersection(list(by_angle), sort=False):
-            time = by_angle[angle]["time_s"].to_numpy(float)
-            for name, column in signals.items():
-                degrees = by_angle[angle][column].to_numpy(float)
+    for person in np.unique(measured.person).tolist():
+        mine = np.flatnonzero(measured.person == person)
+        for column, angle in enumerate(ANGLES):
+            for name, values in signals.items():
                 keys = {"video": video, "source": source, "person": person, "angle": angle, "signal": name}
-                rows.append(keys | _summary(time, degrees))
+                rows.append(keys | _summary(measured.time_s[mine], values[mine, column]))
     return tables.check(pd.DataFrame(rows), "movements") if rows else tables.empty("movements")
 
 

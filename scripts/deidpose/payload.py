@@ -10,16 +10,17 @@ import gzip
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deidpose.angles import JOINTS, SEGMENTS
+from deidpose import angles as definitions
+from deidpose.angles import JOINTS, SEGMENTS, Angles, angle_arrays
 from deidpose.errors import UserError
-from deidpose.keypoints import poses
-from deidpose.matching import carry
+from deidpose.keypoints import Poses, pick, poses
+from deidpose.matching import carried, carry
 from deidpose.skeleton import KEYPOINTS
 
 #: A video is shown with at most so many frames: every second, third, ... frame of a longer one.
@@ -38,8 +39,14 @@ DEGREES = 0.01
 #: The angles of a payload, in its order.
 ANGLES: tuple[str, ...] = (*JOINTS, *SEGMENTS)
 
+#: Where each of them is in arrays of `Angles`.
+_COLUMNS = [list(definitions.ANGLES).index(name) for name in ANGLES]
+
 _LARGEST = 2**15 - 1
 _SCRIPT = re.compile(r'deidposeVideo\("([A-Za-z0-9-]+)","([A-Za-z0-9+/]+={0,2})"\);\n')
+
+
+Arrays = TypeVar("Arrays", Poses, Angles)
 
 
 class Series(NamedTuple):
@@ -94,21 +101,21 @@ def unpack(text: str) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     return header, arrays
 
 
-def thinned(table: pd.DataFrame, n_frames: int) -> pd.DataFrame:
-    """Return the rows of a table that a video of so many frames is shown with, as far as its length decides.
+def thinned(arrays: Arrays, n_frames: int) -> Arrays:
+    """Return the rows of `Poses` or `Angles` that a video of so many frames is shown with.
 
-    A long video's tables of all sources would not fit into memory together; thinned they do.
+    A long video's arrays of all sources would not fit into memory together; thinned they do.
     """
     step = _first_step(n_frames)
-    return table if step == 1 else table[table["frame"] % step == 0]
+    return arrays if step == 1 else pick(arrays, arrays.frame % step == 0)
 
 
 def script(
     video: str,
     facts: Mapping[str, Any],
     timestamps: pd.DataFrame,
-    keypoints: Mapping[str, pd.DataFrame],
-    angles: Mapping[str, pd.DataFrame],
+    keypoints: Mapping[str, pd.DataFrame | Poses],
+    angles: Mapping[str, pd.DataFrame | Angles],
     matches: pd.DataFrame,
     people: pd.DataFrame,
 ) -> str:
@@ -123,7 +130,7 @@ def script(
     timestamps : DataFrame
         The table of this name, with every frame.
     keypoints, angles : mapping
-        Source -> table, whole or `thinned`, ``original`` first. The order is kept.
+        Source -> table or arrays, whole or `thinned`, ``original`` first. The order is kept.
     matches : DataFrame
         Who of every method is whom of the original.
     people : DataFrame
@@ -135,14 +142,14 @@ def script(
         One statement of JavaScript. People whom only a method sees are in it with their skeletons, and are marked.
     """
     n_frames = len(timestamps)
-    keypoints = {source: thinned(table, n_frames) for source, table in keypoints.items()}
-    n_poses = sum(len(table[["frame", "person"]].drop_duplicates()) for table in keypoints.values())
+    bodies = {source: thinned(poses(table), n_frames) for source, table in keypoints.items()}
+    n_poses = sum(len(body.frame) for body in bodies.values())
     step = _first_step(n_frames) * max(1, -(-n_poses // MAX_POSES))
     times = timestamps.sort_values("frame")["time_s"].to_numpy(dtype=float)[::step]
     series = [
         one
-        for source, table in keypoints.items()
-        for one in _series(source, table, angles[source], matches[matches["method"] == source], step)
+        for source, body in bodies.items()
+        for one in _series(source, body, angle_arrays(angles[source]), matches[matches["method"] == source], step)
     ]
     pixels = _step([one.position for one in series], PIXELS)
     degrees = _step([one.degrees for one in series], DEGREES)
@@ -161,7 +168,7 @@ def script(
         "step": step,
         "pixels": pixels,
         "degrees": degrees,
-        "sources": list(keypoints),
+        "sources": list(bodies),
         "keypoints": list(KEYPOINTS),
         "angles": list(ANGLES),
         "people": _people(people, series),
@@ -189,17 +196,12 @@ def _first_step(n_frames: int) -> int:
     return max(1, -(-n_frames // MAX_FRAMES))
 
 
-def _series(
-    source: str, keypoints: pd.DataFrame, angles: pd.DataFrame, sections: pd.DataFrame, step: int
-) -> list[Series]:
+def _series(source: str, body: Poses, measured: Angles, sections: pd.DataFrame, step: int) -> list[Series]:
     """Return everyone of one source, under the numbers of the original."""
-    keypoints, angles = (table[table["frame"] % step == 0] for table in (keypoints, angles))
+    body, measured = pick(body, body.frame % step == 0), pick(measured, measured.frame % step == 0)
     if source != "original":
-        keypoints, angles = _carried(keypoints, sections), carry(angles, sections)
-    body = poses(keypoints)
-    angle = pd.Index(ANGLES).get_indexer(pd.Index(angles["angle"]))
-    measured, at = angles["person"].to_numpy(), angles["frame"].to_numpy() // step
-    values = angles[["degrees", "degrees_filtered"]].to_numpy(dtype=float)
+        body, measured = _carried(body, sections), carry(measured, sections)
+    at = measured.frame // step
     result = []
     for number in sorted(np.unique(body.person), key=lambda one: (one < 0, abs(one))):
         mine = body.person == number
@@ -208,19 +210,19 @@ def _series(
         position = np.full((end - start, len(KEYPOINTS), 2), np.nan)
         position[index - start] = body.position[mine]
         degrees = np.full((2, end - start, len(ANGLES)), np.nan)
-        theirs = (measured == number) & (at >= start) & (at < end) & (angle >= 0)
-        degrees[:, at[theirs] - start, angle[theirs]] = values[theirs].T
+        theirs = (measured.person == number) & (at >= start) & (at < end)
+        for values, signal in zip(degrees, (measured.degrees, measured.degrees_filtered), strict=True):
+            values[at[theirs] - start] = signal[theirs][:, _COLUMNS]
         result.append(Series(source, int(number), start, position, degrees))
     return result
 
 
-def _carried(keypoints: pd.DataFrame, sections: pd.DataFrame) -> pd.DataFrame:
-    """Return the keypoints of a method under the numbers of the original; -1 - person of those who are nobody there."""
-    row = "row"
-    known = carry(keypoints.assign(**{row: np.arange(len(keypoints))}), sections)
-    person = -1 - keypoints["person"].to_numpy()
-    person[known[row].to_numpy()] = known["person"].to_numpy()
-    return keypoints.assign(person=person)
+def _carried(body: Poses, sections: pd.DataFrame) -> Poses:
+    """Return the poses of a method under the numbers of the original; -1 - person of those who are nobody there."""
+    person = -1 - body.person
+    rows, numbers = carried(body.frame, body.person, sections)
+    person[rows] = numbers
+    return body._replace(person=person)
 
 
 def _step(values: Sequence[NDArray[np.float64]], step: float) -> float:

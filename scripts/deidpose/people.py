@@ -5,9 +5,11 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from deidpose import skeleton, tables
 from deidpose.errors import UserError
+from deidpose.keypoints import Poses, poses
 
 _BOX = ["x_px", "y_px", "width_px", "height_px"]
 #: Cells across the longer side of the picture in which a path is noted for a token: finer than a body is wide, and
@@ -16,7 +18,9 @@ _CELLS = 32
 _TOKEN_DIGITS = 6
 
 
-def list_people(keypoints: pd.DataFrame, size: tuple[int, int], n_frames: int, patient: str = "") -> pd.DataFrame:
+def list_people(
+    keypoints: pd.DataFrame | Poses, size: tuple[int, int], n_frames: int, patient: str = ""
+) -> pd.DataFrame:
     """List everybody who is seen in a video, and say who is taken for the patient.
 
     The patient is, as in SecurePose, the largest, longest and most central person: the one with the largest product
@@ -25,7 +29,7 @@ def list_people(keypoints: pd.DataFrame, size: tuple[int, int], n_frames: int, p
 
     Parameters
     ----------
-    keypoints : DataFrame
+    keypoints : DataFrame or Poses
         The table ``keypoints`` of the original.
     size : tuple of int
         Width and height of the picture, in pixels.
@@ -75,16 +79,20 @@ def list_people(keypoints: pd.DataFrame, size: tuple[int, int], n_frames: int, p
     return tables.check(people, "people")
 
 
-def body_boxes(keypoints: pd.DataFrame) -> pd.DataFrame:
+def body_boxes(keypoints: pd.DataFrame | Poses) -> pd.DataFrame:
     """Return the box around all BODY_25 keypoints that are seen, in pixels: a row for each person and frame, in order.
 
     Columns are person, frame, x_px, y_px, width_px, height_px.
     """
-    body = keypoints.loc[keypoints["keypoint"].isin(skeleton.BODY_25)].dropna(subset=["x_px", "y_px"])
-    seen = body.groupby(["person", "frame"], sort=True)[["x_px", "y_px"]]
-    low, high = seen.min(), seen.max()
-    boxes = low.assign(width_px=high["x_px"] - low["x_px"], height_px=high["y_px"] - low["y_px"])
-    return boxes.reset_index()
+    body = poses(keypoints)
+    order = np.lexsort((body.frame, body.person))
+    position = body.position[:, : len(skeleton.BODY_25)]
+    seen: NDArray[np.bool_] = np.isfinite(position.sum(axis=2))
+    order = order[seen[order].any(axis=1)]
+    low = np.where(seen[..., None], position, np.inf).min(axis=1)[order]
+    sides = np.where(seen[..., None], position, -np.inf).max(axis=1)[order] - low
+    corner = {"x_px": low[:, 0], "y_px": low[:, 1], "width_px": sides[:, 0], "height_px": sides[:, 1]}
+    return pd.DataFrame({"person": body.person[order], "frame": body.frame[order], **corner})
 
 
 def token(person: int, boxes: pd.DataFrame, size: tuple[int, int]) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from deidpose.corrections import INSIDE
 from deidpose.faces import covered_share, intersection_over_union, under_ellipse
+from deidpose.keypoints import Poses
 from deidpose.people import body_boxes
 from deidpose.video import Frame, to_bgr
 
@@ -226,13 +227,15 @@ def pictures_of_places(places: Sequence[dict[str, Any]], n_frames: int) -> list[
     return pictures
 
 
-def collect_people(people: pd.DataFrame, keypoints: pd.DataFrame) -> tuple[list[dict[str, Any]], list[Picture]]:
+def collect_people(people: pd.DataFrame, keypoints: pd.DataFrame | Poses) -> tuple[list[dict[str, Any]], list[Picture]]:
     """Return the people of one video, the patient first and then the longest seen, and pictures of them.
 
     Parameters
     ----------
-    people, keypoints : DataFrame
-        The tables of these names.
+    people : DataFrame
+        The table ``people``.
+    keypoints : DataFrame or Poses
+        The table ``keypoints``.
 
     Returns
     -------

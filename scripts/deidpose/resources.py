@@ -63,9 +63,9 @@ _LEAST_MINUTES = 2
 #: In a job on a cluster two processes of Snakemake run beside the script, which is none of the measured memory:
 #: 137 and 120 MB (proportional set size, Snakemake 9.27.1).
 _SNAKEMAKE_MB = 300
-#: Memory that grows with the length of a video and not with its size: of the steps that hold tables of keypoints and
-#: angles `joint_angles` takes most, measured 0.024 MB a frame with two people; crowds take more.
-_TABLE_MB_PER_FRAME = 0.05
+#: Memory that grows with the length of a video and not with its size: the steps that hold keypoints and angles of
+#: everybody take 0.002 to 0.005 MB a frame and person (`tests/bench/run.py long`). This is for four people.
+_TABLE_MB_PER_FRAME = 0.02
 _MB_PER_VIDEO, _S_PER_VIDEO = 2.0, 2.0
 #: Every further thread of a job needs this share more: `detect_faces` with two threads took 1.25 times what it takes
 #: with one, `search_faces` 1.15 times (`tests/bench/step.py`).

@@ -53,7 +53,7 @@ def screen(
         if "reason" not in facts:
             first = next(video.read_frames(scratch, timestamps))
             own = {**pose_settings, "scratch": f"{scratch}.frames"}
-            facts["remark"] = "" if len(pose.estimate([first], 1.0, models, own, threads)) else NO_PERSON
+            facts["remark"] = "" if len(pose.estimate([first], 1.0, models, own, threads).frame) else NO_PERSON
     finally:
         for ending in ("", ".partial", ".mp4", ".mp4.partial"):
             Path(f"{scratch}{ending}").unlink(missing_ok=True)

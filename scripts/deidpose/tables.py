@@ -6,10 +6,15 @@ origin top left. ``time_s`` comes from presentation timestamps.
 
 import csv
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from deidpose.errors import UserError
 
@@ -443,6 +448,8 @@ TABLES: dict[str, dict[str, Column]] = {
     },
 }
 
+#: Rows of a long table that are read at a time.
+_BLOCK_ROWS = 100_000
 _DECIMALS = 6  # a micrometre of a pixel: enough for every use, and the same text on every machine
 
 
@@ -477,24 +484,34 @@ def empty(name: str) -> pd.DataFrame:
     return pd.DataFrame({column: pd.Series(dtype=d.dtype) for column, d in TABLES[name].items()})
 
 
-def write(table: pd.DataFrame, name: str, path: str | Path) -> None:
-    """Check ``table`` and write it as Parquet, CSV or TSV, by the ending of ``path``, whole or not at all."""
-    checked = check(table, name)
+def write(table: pd.DataFrame | Iterable[pd.DataFrame], name: str, path: str | Path) -> None:
+    """Check a table and write it as Parquet, CSV or TSV, by the ending of ``path``, whole or not at all.
+
+    A long table may be given in blocks, one after the other, so that it is never in memory as a whole.
+    """
+    blocks = [table] if isinstance(table, pd.DataFrame) else table
     partial = f"{path}.partial"
     if str(path).endswith(".parquet"):
-        checked.to_parquet(partial, index=False, compression="zstd")
+        _write_parquet(blocks, name, partial)
     else:
-        rounded = checked.round(_DECIMALS)
-        separator = "\t" if str(path).endswith(".tsv") else ","
-        rounded.to_csv(
-            partial,
-            index=False,
-            sep=separator,
-            lineterminator="\n",
-            quoting=csv.QUOTE_MINIMAL,
-            encoding="utf-8",
-        )
+        _write_text(blocks, name, partial, "\t" if str(path).endswith(".tsv") else ",")
     os.replace(partial, path)
+
+
+def _write_parquet(blocks: Iterable[pd.DataFrame], name: str, path: str) -> None:
+    schema = pa.Schema.from_pandas(empty(name), preserve_index=False)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for block in blocks:
+            writer.write_table(pa.Table.from_pandas(check(block, name), schema, preserve_index=False))
+
+
+def _write_text(blocks: Iterable[pd.DataFrame], name: str, path: str, separator: str) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        file.write(separator.join(TABLES[name]) + "\n")
+        for block in blocks:
+            check(block, name).round(_DECIMALS).to_csv(
+                file, index=False, header=False, sep=separator, lineterminator="\n", quoting=csv.QUOTE_MINIMAL
+            )
 
 
 def read(path: str | Path, name: str) -> pd.DataFrame:
@@ -507,14 +524,56 @@ def read(path: str | Path, name: str) -> pd.DataFrame:
     """
     if str(path).endswith(".parquet"):
         return check(pd.read_parquet(path), name)
-    separator = "\t" if str(path).endswith(".tsv") else ","
-    table = pd.read_csv(
-        path,
-        sep=separator,
-        dtype={column: d.dtype for column, d in TABLES[name].items()},
+    return check(pd.read_csv(path, **_as_written(path, name)), name)
+
+
+def read_blocks(path: str | Path, name: str) -> Iterator[pd.DataFrame]:
+    """Read a table with the column ``frame`` a block at a time, so that it is never in memory as a whole.
+
+    Yields
+    ------
+    DataFrame
+        Some hundred thousand rows of the table, checked; all rows of a frame are in one block. A table without rows is
+        one block without rows.
+
+    Raises
+    ------
+    UserError
+        As `check` does; or the rows are not in the order of frames.
+    """
+    held = empty(name)
+    with _opened(path, name) as blocks:
+        for block in blocks:
+            held = pd.concat([held, check(block, name)], ignore_index=True) if len(held) else check(block, name)
+            frame = held["frame"].to_numpy()
+            if (np.diff(frame) < 0).any():
+                raise UserError(f"The rows of the table '{name}' are not in the order of frames; make it again.")
+            whole = int(np.searchsorted(frame, frame[-1])) if len(frame) else 0
+            if whole:
+                yield held.iloc[:whole].reset_index(drop=True)
+                held = held.iloc[whole:].reset_index(drop=True)
+    yield held
+
+
+@contextmanager
+def _opened(path: str | Path, name: str) -> Iterator[Iterator[pd.DataFrame]]:
+    """Open a table and give its rows some at a time."""
+    if str(path).endswith(".parquet"):
+        # Without ``pre_buffer``, or much of the file would be in memory after all.
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            yield (batch.to_pandas() for batch in file.iter_batches(_BLOCK_ROWS, use_threads=False))
+    else:
+        with pd.read_csv(path, chunksize=_BLOCK_ROWS, **_as_written(path, name)) as blocks:
+            yield blocks
+
+
+def _as_written(path: str | Path, name: str) -> dict[str, Any]:
+    """Return how pandas has to read the text of a table."""
+    return {
+        "sep": "\t" if str(path).endswith(".tsv") else ",",
+        "dtype": {column: d.dtype for column, d in TABLES[name].items()},
         # Only an empty field is missing: a video may be called "NA".
-        keep_default_na=False,
-        na_values={c: [""] for c, d in TABLES[name].items() if d.dtype != "str"},
-        encoding="utf-8",
-    )
-    return check(table, name)
+        "keep_default_na": False,
+        "na_values": {c: [""] for c, d in TABLES[name].items() if d.dtype != "str"},
+        "encoding": "utf-8",
+    }

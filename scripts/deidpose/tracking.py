@@ -15,6 +15,7 @@ from deidpose import heads as placing
 from deidpose import skeleton, tables
 from deidpose.doubts import doubts
 from deidpose.faces import enlarge, under_ellipse
+from deidpose.keypoints import Poses, poses
 from deidpose.tracks import SHORT_GAP, Shots, Track, fill, join, link, nearest_of, pick, same_frame, soften
 
 _BOX = ["x_px", "y_px", "width_px", "height_px"]
@@ -65,7 +66,7 @@ class Tracked(NamedTuple):
 
 def track_faces(
     detections: pd.DataFrame,
-    keypoints: pd.DataFrame,
+    keypoints: pd.DataFrame | Poses,
     cuts: pd.DataFrame,
     n_frames: int,
     frame_rate: float,
@@ -78,7 +79,7 @@ def track_faces(
     ----------
     detections : DataFrame
         The table ``detections``.
-    keypoints : DataFrame
+    keypoints : DataFrame or Poses
         The table ``keypoints`` of the original.
     cuts : DataFrame
         The table ``cuts``.
@@ -95,15 +96,16 @@ def track_faces(
         for seconds in (settings["max_gap_s"], settings["hold_s"], settings["near_s"], _SOFT_S)
     )
     shots = Shots(cuts["frame"].to_numpy(), n_frames)
-    every = placing.place(keypoints)
+    body = poses(keypoints)
+    every = placing.place(body)
     nowhere = every[every["placed_by"] == "nothing"]
     placed = every[every["placed_by"] != "nothing"].reset_index(drop=True)
     paths = _head_paths(placed, nowhere, shots, max_gap, hold)
 
     owner = owners(detections, paths)
-    phantoms = _phantoms(keypoints, every, set(paths) - set(owner.tolist()))
+    phantoms = _phantoms(body, every, set(paths) - set(owner.tolist()))
     tracks = join(link(detections, owner, shots, min(max_gap, SHORT_GAP)), shots, max_gap)
-    bodies = _bodies(keypoints, paths, phantoms)
+    bodies = _bodies(body, paths, phantoms)
     doubts_of = [_pattern(track, bodies) or ("glimpse" if _glimpse(track, settings) else "") for track in tracks]
     faces = []
     for track in (track for track, case in zip(tracks, doubts_of, strict=True) if not case):
@@ -237,7 +239,7 @@ def _upper_bodies(placed: pd.DataFrame, phantoms: Collection[int]) -> list[Track
     return [_as_path(mine) for _, mine in rows.groupby("person", sort=True)]
 
 
-def _phantoms(keypoints: pd.DataFrame, every: pd.DataFrame, faceless: Collection[int]) -> set[int]:
+def _phantoms(keypoints: Poses, every: pd.DataFrame, faceless: Collection[int]) -> set[int]:
     """Return those of the people without a detected face who are a part of somebody else.
 
     The pose network takes a trunk or a pair of legs for another person now and then. Such a skeleton lies inside the
@@ -248,6 +250,7 @@ def _phantoms(keypoints: pd.DataFrame, every: pd.DataFrame, faceless: Collection
     head = every[_BOX].to_numpy(float)
     below = body[:, [skeleton.INDEX[name] for name in _BELOW_THE_HEAD], :2]
     one, other = same_frame(frames, frames)
+    one, other = one[one != other], other[one != other]
     low, high = (reduce(body[..., :2], axis=1) for reduce in (np.fmin.reduce, np.fmax.reduce))
     margin = _MARGIN * (high - low)[other]
     points = body[one][..., :2]
@@ -257,7 +260,7 @@ def _phantoms(keypoints: pd.DataFrame, every: pd.DataFrame, faceless: Collection
     on_body = (centre >= np.fmin.reduce(below, axis=1)[other]) & (centre <= np.fmax.reduce(below, axis=1)[other])
     as_large = head[one, 2] >= _AS_LARGE * head[other, 2]
     part = np.zeros(len(frames), bool)
-    part[one[(one != other) & (share >= _INSIDE) & on_body.all(axis=1) & as_large]] = True
+    part[one[(share >= _INSIDE) & on_body.all(axis=1) & as_large]] = True
     return {number for number in faceless if float(part[person == number].mean()) >= _MOSTLY}
 
 
@@ -292,7 +295,7 @@ class _Bodies(NamedTuple):
     head: np.ndarray
 
 
-def _bodies(keypoints: pd.DataFrame, paths: Mapping[int, Track], phantoms: Collection[int]) -> _Bodies:
+def _bodies(keypoints: Poses, paths: Mapping[int, Track], phantoms: Collection[int]) -> _Bodies:
     frames, people, body = placing.as_array(keypoints)
     head = np.full(len(frames), np.inf)
     for person, path in paths.items():

@@ -3,8 +3,8 @@
 ::
 
     .venv/bin/python tests/bench/run.py              all of it, as `make bench` does
-    .venv/bin/python tests/bench/run.py peers        one part, printed and not written: peers, floors, parser, growth
-                                                     or videos
+    .venv/bin/python tests/bench/run.py peers        one part, printed and not written: peers, floors, parser,
+                                                     growth, long or videos
 
 Whatever is compared runs in turn, one process after another, several times; of the times of each the median counts,
 from after its imports to its finished output. Only the ratios say something: machines differ, and so do hours.
@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 sys.path.insert(0, str(ROOT / "tests"))
 
 import cv2
+import long
 import numpy as np
 
 import stand_ins
@@ -267,7 +268,7 @@ def of_growth(_: int) -> Iterator[str]:
     yield ""
     yield row("frames", *(f"`{name}`, ms a frame | MB" for name in steps))
     yield row(*["---"] * (1 + 2 * len(steps)))
-    for frames in (100, 400, 1600):
+    for frames in (100, 800, 4800):
         folder = prepared(clip(f"frames-{frames}", lambda frames=frames: in_a_row(1, frames)))
         yield row(frames, *_grown(folder, steps))
     yield ""
@@ -288,6 +289,26 @@ def _grown(folder: Path, steps: Sequence[str]) -> Iterator[str]:
         told = step(name, folder, threads=1)
         yield f"{1000 * told['seconds'] / told['frames']:.1f}"
         yield f"{told['megabytes']:.0f}"
+
+
+def of_long(_: int) -> Iterator[str]:
+    """Yield what the steps that work on tables take for a video of two hours."""
+    columns = {"12 minutes": (21_600, 1), "two hours": (216_000, 1), "12 minutes, 4 people": (21_600, 4)}
+    yield "Made-up keypoints, 30 frames a second, of one person unless it says otherwise; the original and one copy."
+    yield ""
+    yield row("step", *(f"{name}: s | MB" for name in columns))
+    yield row(*["---"] * (1 + 2 * len(columns)))
+    cells: dict[str, list[str]] = {name: [] for name in long.STEPS}
+    for frames, n_people in columns.values():
+        with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
+            folder = f"{temporary}/video"
+            command = [sys.executable, HERE / "long.py", "make", folder, str(frames), str(n_people)]
+            subprocess.run(command, check=True)
+            for name in long.STEPS:
+                told = run(sys.executable, HERE / "long.py", name, folder)
+                cells[name] += [f"{told['seconds']:.0f}", f"{told['megabytes']:.0f}"]
+    for name, each in cells.items():
+        yield row(f"`{name}`", *each)
 
 
 def of_videos(_: int) -> Iterator[str]:
@@ -316,6 +337,7 @@ PARTS: dict[str, tuple[str, Callable[[int], Iterator[str]]]] = {
     "floors": ("Beside what no step can do without", of_floors),
     "parser": ("OpenPose's people from its maps", of_parser),
     "growth": ("With length and with people", of_growth),
+    "long": ("Tables of a long video", of_long),
     "videos": ("With the number of videos", of_videos),
 }
 

@@ -8,8 +8,6 @@ each network was run at which size.
 """
 
 import json
-import re
-import resource
 import sys
 import time
 from collections import Counter
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from memory import most_memory
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -26,6 +25,7 @@ from deidpose import (
     comparison,
     drawing,
     faces,
+    keypoints,
     masks,
     models,
     pose,
@@ -65,17 +65,6 @@ def counting(compile_network: Any) -> Any:
     return compile_and_count
 
 
-def most_memory() -> float:
-    """Return the peak of the memory of this process, in megabytes.
-
-    On Linux `getrusage` tells of the process that has started this one, where that had more.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1e3  # type: ignore[index]  # it is there
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-
-
 def do(step: str, folder: Path, threads: int, source: str = "original") -> int:
     """Do one step and return the number of frames."""
     timestamps = tables.read(folder / "timestamps.parquet", "timestamps")
@@ -93,8 +82,8 @@ def do(step: str, folder: Path, threads: int, source: str = "original") -> int:
     if step == "find_cuts":
         tables.write(shots.find_cuts(of_source()), "cuts", folder / "cuts.parquet")
     elif step == "estimate_pose":
-        keypoints = pose.estimate(of_source(), rate, FILES, CONFIG["pose"], threads, cuts())
-        tables.write(keypoints, "keypoints", folder / f"keypoints_{source}.parquet")
+        body = pose.estimate(of_source(), rate, FILES, CONFIG["pose"], threads, cuts())
+        tables.write(keypoints.blocks(body), "keypoints", folder / f"keypoints_{source}.parquet")
     elif step == "detect_faces":
         given = CONFIG["faces"]
         every = (max(1, round(given[key] * rate)) for key in ("thorough_interval_s", "search_interval_s"))
@@ -106,7 +95,7 @@ def do(step: str, folder: Path, threads: int, source: str = "original") -> int:
         look = video.layout(original)
         found = tracking.track_faces(
             tables.read(folder / "detections.parquet", "detections"),
-            tables.read(folder / "keypoints_original.parquet", "keypoints"),
+            keypoints.read(folder / "keypoints_original.parquet"),
             tables.read(folder / "cuts.parquet", "cuts"),
             len(timestamps),
             rate,
@@ -135,7 +124,7 @@ def do(step: str, folder: Path, threads: int, source: str = "original") -> int:
         )
     elif step == "draw_skeleton":
         frames = read_ahead(video.read_frames(masked), threads)
-        drawn = drawing.draw_skeletons(frames, tables.read(folder / "keypoints_masked.parquet", "keypoints"))
+        drawn = drawing.draw_skeletons(frames, keypoints.read(folder / "keypoints_masked.parquet"))
         video.encode(drawn, timestamps, video.layout(masked), encoding, folder / "skeleton.mp4")
     # What nothing can do without: the floors.
     elif step == "decode":

@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import small_cluster
 
 import stand_ins
@@ -82,6 +84,7 @@ def by_plugin(folder: Path, arguments: Sequence[str], n_videos: int) -> Cost:
     began = time.monotonic()
     said = run(folder, *ON_SLURM, *arguments, *stand_ins.settings(), "--", *videos)
     wall_s = time.monotonic() - began
+    are_done(folder, videos)
     return cost(n_videos, small_cluster.jobs(re.findall(r"SLURM run ID: (\S+)", said)[-1]), wall_s)
 
 
@@ -94,6 +97,7 @@ def by_chunks(folder: Path) -> Cost:
     environment = {**os.environ, "STAND_IN_READS": "0", "SNAKEMAKE": str(Path(sys.executable).with_name("snakemake"))}
     subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
     wall_s = time.monotonic() - began
+    are_done(folder, screened(folder))
     return cost(N_VIDEOS, small_cluster.jobs(name), wall_s)
 
 
@@ -101,6 +105,12 @@ def screened(folder: Path) -> list[str]:
     """Return the last file of every video."""
     rows = (folder / "results/restricted/screening.tsv").read_text().splitlines()[1:]
     return [f"results/restricted/finished/{row.split()[0]}.txt" for row in rows]
+
+
+def are_done(folder: Path, videos: Sequence[str]) -> None:
+    """End with a sentence unless the last files of the videos are there."""
+    if missing := [path for path in videos if not (folder / path).exists()]:
+        sys.exit(f"{len(missing)} of {len(videos)} videos are not done.")
 
 
 def seconds_of_frame(results: Path) -> float:

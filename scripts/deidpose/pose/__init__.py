@@ -19,6 +19,7 @@ from deidpose.pose import openpose_ways
 if TYPE_CHECKING:
     import pandas as pd
 
+    from deidpose.keypoints import Poses
     from deidpose.pose.interface import Backend
     from deidpose.video import Frame
 
@@ -149,7 +150,7 @@ def estimate(
     settings: Mapping[str, Any],
     threads: int = 1,
     cuts: Collection[int] = (),
-) -> "pd.DataFrame":
+) -> "Poses":
     """Estimate the keypoints of everyone in a video with the backend of the settings.
 
     Parameters
@@ -169,9 +170,9 @@ def estimate(
 
     Returns
     -------
-    DataFrame
-        The table ``keypoints``, sorted by frame, person and keypoint. A keypoint with a confidence below
-        min_confidence, or outside the picture, has no position.
+    Poses
+        The table ``keypoints`` as arrays; `deidpose.keypoints.blocks` makes the table of them. A keypoint with a
+        confidence below min_confidence, or outside the picture, has no position.
 
     Raises
     ------
@@ -179,10 +180,8 @@ def estimate(
         As the backend does.
     """
     following = importlib.import_module("deidpose.pose.following")
-    table: pd.DataFrame = following.estimate(
-        backend(settings["backend"]), frames, frame_rate, models, settings, threads, cuts
-    )
-    return table
+    body: Poses = following.estimate(backend(settings["backend"]), frames, frame_rate, models, settings, threads, cuts)
+    return body
 
 
 def estimate_file(
@@ -195,7 +194,7 @@ def estimate_file(
     threads: int = 1,
     watch: "Callable[[Iterable[Frame]], Iterable[Frame]]" = iter,
     scratch: str | Path | None = None,
-) -> "pd.DataFrame":
+) -> "Poses":
     """Estimate the keypoints of everyone in a sanitized original or a copy of it, and log how far that is.
 
     Parameters
@@ -218,7 +217,7 @@ def estimate_file(
 
     Returns
     -------
-    DataFrame
+    Poses
         As `estimate` returns it.
 
     Raises

@@ -76,8 +76,9 @@ class Sight(NamedTuple):
 
 @dataclass
 class _Person:
-    sights: dict[int, Sight]
+    sights: dict[int, Sight]  # those that may still matter: `_settled` takes the others away
     last: int  # the latest frame among them; looking for it would cost more with every frame
+    n_settled: int = 0  # sights that have been taken away
 
 
 class _Tiles(Enum):
@@ -133,42 +134,52 @@ def people(
     # Landmarks and presence; the segmentation mask and the heat maps cost a third of the time.
     landmarks = runtime.compile_network(models["blazepose_landmarks"], None, threads, settings["precision"], (0, 1))
     read = read_ahead(map(converted, frames), threads, length)
-    shots: list[_Shot] = []
+    shot = _Shot([], [])
+    n_people = 0  # in the shots before this one
     with side_by_side(threads) as pool:
         networks = _Networks(detector, landmarks, settings["min_presence"], pool)
 
-        def search(shot: _Shot, pictures: list[Picture], detected: Callable[[], list[Region]]) -> None:
+        def search(pictures: list[Picture], detected: Callable[[], list[Region]]) -> None:
             _search(pictures, shot.people, detected, networks, settings["max_people"], n_remembered)
 
-        def end(shot: _Shot) -> None:
-            """Search the last picture in those tiles too whose turn it was not, and let go of all pictures."""
-            if not searches_all:
-                search(shot, shot.before, _begin_detecting(shot.before[-1], networks, {shot.turn}))
-            shot.before = []
+        def end() -> Iterator[interface.Sight]:
+            """Search the last picture in those tiles too whose turn it was not, and yield all that is left."""
+            if shot.before and not searches_all:
+                search(shot.before, _begin_detecting(shot.before[-1], networks, {shot.turn}))
+            yield from _settled(shot.people, n_people, None)
 
         for chunk in chunks(read, length, cuts):
-            if not shots or chunk[0].index in cuts:
-                if shots:
-                    end(shots[-1])
-                shots.append(_Shot([], []))
-                search(shots[-1], chunk[:1], _begin_detecting(chunk[0], networks, {*_Tiles}))
-            shot = shots[-1]
+            if not shot.before or chunk[0].index in cuts:
+                yield from end()
+                n_people += len(shot.people)
+                shot = _Shot([], [])
+                search(chunk[:1], _begin_detecting(chunk[0], networks, {*_Tiles}))
             # Other threads search the last picture while this one follows people up to there.
             which = {*_Tiles} if searches_all else {_Tiles.LARGE, shot.turn}
             detected = _begin_detecting(chunk[-1], networks, which)
             for picture in chunk:
                 _follow(picture, shot.people, networks, n_patient)
-            search(shot, shot.before + chunk, detected)
+            search(shot.before + chunk, detected)
             shot.turn = _Tiles.BLACK if shot.turn is _Tiles.WHITE else _Tiles.WHITE
             shot.before = chunk
             for picture in chunk:
                 picture.forget()
-        if shots:
-            end(shots[-1])
-    for track, person in enumerate(person for shot in shots for person in shot.people):
-        for index, sight in person.sights.items():
+            yield from _settled(shot.people, n_people, chunk[0].index)
+        yield from end()
+
+
+def _settled(people: list[_Person], first_track: int, until: int | None) -> Iterator[interface.Sight]:
+    """Yield, and take away, the sights before a frame, or all of them: no search reaches back to them any more.
+
+    The latest sight of a person stays, since they may be found again near it.
+    """
+    for track, person in enumerate(people, first_track):
+        known = [index for index in person.sights if until is None or (index < until and index != person.last)]
+        for index in known:
+            sight = person.sights.pop(index)
             keypoints = skeleton.from_blazepose(sight.landmarks)
             yield interface.Sight(index, keypoints, sight.colours, track, _next_region(sight).side)
+        person.n_settled += len(known)
 
 
 def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,7 +198,8 @@ def _follow(picture: Picture, people: list[_Person], networks: _Networks, n_pati
     index = picture.index
     lately = []
     for person in people:
-        patience = n_patient if len(person.sights) >= _FEWEST_FOR_PATIENCE else 1
+        n_sights = person.n_settled + len(person.sights)
+        patience = n_patient if n_sights >= _FEWEST_FOR_PATIENCE else 1
         if index - patience <= person.last < index:
             lately.append(person)
     looks = [partial(_look, picture.bgr, _next_region(person.sights[person.last]), networks) for person in lately]

@@ -1,16 +1,16 @@
 """From the sights of any backend to the table ``keypoints``: who is who over time, and which keypoints are seen."""
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from deidpose.keypoints import Poses, one_after_another, pick
 from deidpose.pose import identities
 from deidpose.pose.interface import Backend, Sight
 from deidpose.skeleton import INDEX, KEYPOINTS
@@ -34,9 +34,23 @@ _FEWEST_KEYPOINTS = 3
 _TORSOS, _BOXES = 4.35, 1.45
 
 
+#: So many sights are put into arrays at a time.
+_BATCH = 1000
+
+
 class _Video(NamedTuple):
     times: dict[int, float]  # s, by frame
     size: list[int]  # height and width in pixels, of the first frame; empty until there is one
+
+
+class Seen(NamedTuple):
+    """Sights as arrays, which take a quarter of the memory."""
+
+    frame: NDArray[np.int64]  # shape (n,)
+    keypoints: NDArray[np.float64]  # shape (n, 27, 3): x and y in px, and confidence; NaN where there is none
+    colours: NDArray[np.float32]  # shape (n, 18)
+    track: NDArray[np.int64]  # shape (n,)
+    size: NDArray[np.float64]  # shape (n,), px; told from the keypoints where the backend does not tell
 
 
 def estimate(
@@ -47,31 +61,68 @@ def estimate(
     settings: Mapping[str, Any],
     threads: int = 1,
     cuts: Collection[int] = (),
-) -> pd.DataFrame:
+) -> Poses:
     """Estimate the keypoints of everyone with a backend; as `deidpose.pose.estimate`."""
     video = _Video({}, [])
-    sights = list(backend.people(_noted(frames, video), frame_rate, models, settings, threads, cuts))
-    fewest = min(_FEWEST_FRAMES, len(video.times))
+    seen = gathered(backend.people(_noted(frames, video), frame_rate, models, settings, threads, cuts))
     height, width = video.size or (0, 0)
-    starts = np.array(sorted(cuts), dtype=np.int64)
-    sights.sort(key=lambda sight: (int(np.searchsorted(starts, sight.frame, "right")), sight.track, sight.frame))
-    numbered: list[tuple[int, int, NDArray[np.float64]]] = []  # frame, person, keypoints
+    person = _identities(seen, backend, frame_rate, min(_FEWEST_FRAMES, len(video.times)), cuts, (height, width))
+    rows = np.flatnonzero(person >= 0)
+    rows = rows[np.lexsort((person[rows], seen.frame[rows]))]
+    frame, keypoints = seen.frame[rows], seen.keypoints[rows]
+    del seen
+    position = _in_sight(keypoints, (height, width), settings["min_confidence"], backend.MIDPOINTS)
+    time_s = np.array([video.times[index] for index in frame.tolist()], float)
+    return Poses(frame, time_s, person[rows], position, keypoints[..., 2])
+
+
+def gathered(sights: Iterable[Sight]) -> Seen:
+    """Return sights as arrays, in the same order."""
+    return one_after_another(_batches(iter(sights)))
+
+
+def _batches(sights: Iterator[Sight]) -> Iterator[Seen]:
+    """Yield sights as arrays, some at a time; there is at least one batch, which may be empty."""
+    while True:
+        batch = list(islice(sights, _BATCH))
+        keypoints = np.full((len(batch), len(KEYPOINTS), 3), np.nan)
+        colours = np.full((len(batch), identities.N_COLOURS), np.nan, np.float32)
+        for row, sight in enumerate(batch):
+            keypoints[row, : len(sight.keypoints)] = sight.keypoints
+            colours[row] = sight.colours
+        sizes = [sight.size if np.isfinite(sight.size) else _size(sight.keypoints) for sight in batch]
+        yield Seen(
+            np.array([sight.frame for sight in batch], np.int64),
+            keypoints,
+            colours,
+            np.array([sight.track for sight in batch], np.int64),
+            np.array(sizes, float),
+        )
+        if len(batch) < _BATCH:
+            return
+
+
+def _identities(
+    seen: Seen, backend: Backend, frame_rate: float, fewest: int, cuts: Collection[int], size: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Return whose body each sight shows, shape (n,), numbered from 0 over all shots; -1 for flickers."""
+    shot = np.searchsorted(np.array(sorted(cuts), np.int64), seen.frame, "right")
+    order = np.lexsort((seen.frame, seen.track, shot))
+    person = np.full(len(order), -1, np.int64)
     n_people = 0
-    for _, shot in groupby(sights, key=lambda sight: int(np.searchsorted(starts, sight.frame, "right"))):
-        of_shot = list(shot)
-        tracks = [sight.track for sight in of_shot] if backend.TRACKS else follow(of_shot, frame_rate)
-        length = np.bincount(tracks)
-        kept = [(sight, track) for sight, track in zip(of_shot, tracks, strict=True) if length[track] >= fewest]
-        if not kept:
+    for rows in np.split(order, np.flatnonzero(np.diff(shot[order])) + 1):
+        of_shot = pick(seen, rows)
+        if not backend.TRACKS:
+            of_shot = of_shot._replace(track=np.array(follow(of_shot, frame_rate), np.int64))
+        kept = np.flatnonzero(np.bincount(of_shot.track)[of_shot.track] >= fewest)
+        if not len(kept):
             continue
-        identity = identities.identify(_sights(kept), frame_rate, (width, height))
-        numbered += [
-            (sight.frame, n_people + number, sight.keypoints)
-            for (sight, _), number in zip(kept, identity.tolist(), strict=True)
-        ]
+        of_shot = of_shot if len(kept) == len(rows) else pick(of_shot, kept)
+        who = identities.Sights(of_shot.track, of_shot.frame, places(of_shot), of_shot.size, of_shot.colours)
+        identity = identities.identify(who, frame_rate, size[::-1])
+        person[rows[kept]] = n_people + identity
         n_people += int(identity.max()) + 1
-    numbered.sort(key=lambda row: row[:2])
-    return _table(numbered, video.times, (height, width), settings["min_confidence"], backend.MIDPOINTS)
+    return person
 
 
 def _noted(frames: Iterable[Frame], video: _Video) -> Iterator[Frame]:
@@ -86,14 +137,14 @@ def _noted(frames: Iterable[Frame], video: _Video) -> Iterator[Frame]:
 # ----------------------------------------------------------------------------------------------------------- following
 
 
-def follow(sights: Sequence[Sight], frame_rate: float) -> list[int]:
+def follow(seen: Seen, frame_rate: float) -> list[int]:
     """Give each sight of one shot the number of a track: who is nearest from frame to frame, all at once.
 
     It need not be right where people meet, since `identities` cuts tracks there and links the pieces anew.
 
     Parameters
     ----------
-    sights : sequence of Sight
+    seen : Seen
         Of one shot, in any order.
     frame_rate : float
         Mean frames per second.
@@ -103,18 +154,16 @@ def follow(sights: Sequence[Sight], frame_rate: float) -> list[int]:
     list of int
         A number for each sight, counted from 0; no two sights of a frame have the same.
     """
-    tracks = [-1] * len(sights)
+    frames = seen.frame.tolist()
+    tracks = [-1] * len(frames)
     last: dict[int, int] = {}  # track -> its latest sight
-    size = [_size(sight) for sight in sights]
-    order = sorted(range(len(sights)), key=lambda index: sights[index].frame)
     patience = max(1, round(_PATIENCE_S * frame_rate))
     n_tracks = 0
-    for frame, group in groupby(order, key=lambda index: sights[index].frame):
+    for frame, group in groupby(sorted(range(len(frames)), key=frames.__getitem__), key=frames.__getitem__):
         here = list(group)
-        live = [track for track, index in last.items() if frame - sights[index].frame <= patience]
-        cost = np.array(
-            [[_distance(sights, size, last[track], index, frame_rate) for index in here] for track in live]
-        ).reshape(len(live), len(here))
+        live = [track for track, index in last.items() if frame - frames[index] <= patience]
+        cost = np.array([[_distance(seen, last[track], index, frame_rate) for index in here] for track in live])
+        cost = cost.reshape(len(live), len(here))
         for row, column in zip(*linear_sum_assignment(np.minimum(cost, 1.0)), strict=True):
             if cost[row, column] < 1:
                 tracks[here[column]] = live[row]
@@ -126,99 +175,71 @@ def follow(sights: Sequence[Sight], frame_rate: float) -> list[int]:
     return tracks
 
 
-def _distance(sights: Sequence[Sight], size: Sequence[float], first: int, second: int, frame_rate: float) -> float:
+def _distance(seen: Seen, first: int, second: int, frame_rate: float) -> float:
     """Return how far a body would have moved, as a share of how far it can move at most; infinite when untold."""
-    here, there = (sights[index].keypoints[:, :2] for index in (first, second))
+    here, there = (seen.keypoints[index, :, :2] for index in (first, second))
     way = np.linalg.norm(here - there, axis=1)
-    seen = np.isfinite(way)
-    if seen.sum() >= _FEWEST_KEYPOINTS:
-        moved = float(np.median(way[seen]))
+    both = np.isfinite(way)
+    if both.sum() >= _FEWEST_KEYPOINTS:
+        moved = float(np.median(way[both]))
     else:  # one seen by the legs and then by the head
-        moved = float(np.linalg.norm(_middle(sights[first]) - _middle(sights[second])))
-    elapsed = (sights[second].frame - sights[first].frame) / frame_rate
-    reach = (_REACH + _REACH_PER_S * elapsed) * max(size[first], size[second])
+        moved = float(np.linalg.norm(_middle(here) - _middle(there)))
+    elapsed = int(seen.frame[second] - seen.frame[first]) / frame_rate
+    reach = (_REACH + _REACH_PER_S * elapsed) * float(max(seen.size[first], seen.size[second]))
     return moved / reach if reach > 0 else float("inf")
 
 
-def _sights(kept: Sequence[tuple[Sight, int]]) -> identities.Sights:
-    return identities.Sights(
-        np.array([track for _, track in kept], np.int64),
-        np.array([sight.frame for sight, _ in kept], np.int64),
-        places(*zip(*kept, strict=True)),
-        np.array([_size(sight) for sight, _ in kept]),
-        np.array([sight.colours for sight, _ in kept]),
-    )
-
-
-def places(sights: Sequence[Sight], tracks: Sequence[int]) -> NDArray[np.float64]:
+def places(seen: Seen) -> NDArray[np.float64]:
     """Return the middle of the trunk at each sight, shape (n, 2), px.
 
     Where a shoulder or a hip is hidden, it is where it was in the nearest sight of the track that shows all of them,
     moved as the other keypoints have moved; failing that, the middle of what is seen.
     """
-    middle = np.array([sight.keypoints[_TRUNK, :2].mean(axis=0) for sight in sights]).reshape(-1, 2)
+    middle = np.asarray(seen.keypoints[:, _TRUNK, :2].mean(axis=1))
+    frames, tracks = seen.frame.tolist(), seen.track.tolist()
     whole: dict[int, list[tuple[int, int]]] = {}  # track -> frames, and which sights they are
-    for index in sorted(np.flatnonzero(np.isfinite(middle[:, 0])).tolist(), key=lambda index: sights[index].frame):
-        whole.setdefault(tracks[index], []).append((sights[index].frame, index))
+    for index in sorted(np.flatnonzero(np.isfinite(middle[:, 0])).tolist(), key=frames.__getitem__):
+        whole.setdefault(tracks[index], []).append((frames[index], index))
     for index in np.flatnonzero(~np.isfinite(middle[:, 0])).tolist():
-        here = sights[index]
+        here = seen.keypoints[index, :, :2]
         middle[index] = _middle(here)
         if tracks[index] in whole:
             shown = whole[tracks[index]]
-            after = bisect_left(shown, (here.frame, 0))
-            _, near = min(shown[max(0, after - 1) : after + 1], key=lambda other: abs(other[0] - here.frame))
-            moved = here.keypoints[:, :2] - sights[near].keypoints[:, :2]
+            after = bisect_left(shown, (frames[index], 0))
+            _, near = min(shown[max(0, after - 1) : after + 1], key=lambda other: abs(other[0] - frames[index]))
+            moved = here - seen.keypoints[near, :, :2]
             moved = moved[np.isfinite(moved[:, 0])]
             if len(moved) >= _FEWEST_KEYPOINTS:
                 middle[index] = middle[near] + np.median(moved, axis=0)
     return middle
 
 
-def _middle(sight: Sight) -> NDArray[np.float64]:
-    """Return the middle of the box around the keypoints that are seen."""
-    seen = sight.keypoints[np.isfinite(sight.keypoints[:, 0]), :2]
+def _middle(body: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the middle of the box around the keypoints, shape (27, 2), that are seen."""
+    seen = body[np.isfinite(body[:, 0])]
     return np.asarray((seen.min(axis=0) + seen.max(axis=0)) / 2) if len(seen) else np.zeros(2)
 
 
-def _size(sight: Sight) -> float:
-    """Return the side of the square around a body in pixels: the backend's own, or told from the keypoints."""
-    if np.isfinite(sight.size):
-        return sight.size
-    seen = sight.keypoints[np.isfinite(sight.keypoints[:, 0]), :2]
+def _size(body: NDArray[np.float64]) -> float:
+    """Return the side of the square around a body in pixels, told from its keypoints, shape (25 or 27, 3)."""
+    seen = body[np.isfinite(body[:, 0]), :2]
     box = float((seen.max(axis=0) - seen.min(axis=0)).max()) if len(seen) else 0.0
-    torso = float(np.linalg.norm(sight.keypoints[INDEX["Neck"], :2] - sight.keypoints[INDEX["MidHip"], :2]))
+    torso = float(np.linalg.norm(body[INDEX["Neck"], :2] - body[INDEX["MidHip"], :2]))
     # A body bent towards the camera has a short torso; one that is half hidden a small box.
     return max(_BOXES * box, _TORSOS * torso if np.isfinite(torso) else 0.0, 1.0)
 
 
-# --------------------------------------------------------------------------------------------------------------- table
-
-
-def _table(
-    rows: Sequence[tuple[int, int, NDArray[np.float64]]],
-    times: Mapping[int, float],
+def _in_sight(
+    keypoints: NDArray[np.float64],
     size: tuple[int, int],
     min_confidence: float,
     midpoints: Iterable[tuple[str, str, str]],
-) -> pd.DataFrame:
-    count, names = len(rows), len(KEYPOINTS)
-    body = np.full((count, names, 3), np.nan)
-    for row, (_, _, keypoints) in enumerate(rows):
-        body[row, : len(keypoints)] = keypoints
-    x, y, confidence = body[..., 0], body[..., 1], body[..., 2]
-    inside = (x >= 0) & (x <= size[1]) & (y >= 0) & (y <= size[0])
-    unseen = ~(inside & (confidence >= min_confidence))
+) -> NDArray[np.float64]:
+    """Return the positions of keypoints of shape (n, 27, 3), shape (n, 27, 2); NaN for those that are not seen."""
+    position, confidence = keypoints[..., :2].copy(), keypoints[..., 2]
+    x, y = position[..., 0], position[..., 1]
+    unseen = ~((x >= 0) & (x <= size[1]) & (y >= 0) & (y <= size[0]) & (confidence >= min_confidence))
     for middle, left, right in midpoints:
         unseen[:, INDEX[middle]] |= unseen[:, [INDEX[left], INDEX[right]]].any(axis=1)
-    x[unseen], y[unseen] = np.nan, np.nan
-    return pd.DataFrame(
-        {
-            "frame": np.repeat([frame for frame, _, _ in rows], names).astype(int),
-            "time_s": np.repeat([times[frame] for frame, _, _ in rows], names).astype(float),
-            "person": np.repeat([number for _, number, _ in rows], names).astype(int),
-            "keypoint": list(KEYPOINTS) * count,
-            "x_px": x.ravel(),
-            "y_px": y.ravel(),
-            "confidence": confidence.ravel(),
-        }
-    )
+    position[unseen] = np.nan
+    return position

@@ -85,7 +85,7 @@ class Sights(NamedTuple):
     frame: Integers  # shape (n,)
     place: Floats  # shape (n, 2), px, middle of the trunk
     size: Floats  # shape (n,), px, side of the square around the body: somewhat more than its height
-    colours: Floats  # shape (n, 18), from `colours`
+    colours: NDArray[np.float32]  # shape (n, 18), from `colours`
 
 
 #: Two people meet where the middles of their trunks are closer than this share of the larger one's size, ...
