@@ -434,16 +434,21 @@ def _keypoint_measures(moved: _Moved, columns: list[int], n_original: int, n_met
     }
     if n_original:
         spread = 2.0 * np.array([ANNOTATOR_SD[KEYPOINTS[column]] for column in columns])
-        similarity = np.exp(-(distance**2) / (2.0 * BODY_AREA * spread**2))
+        similarity = distance**2
+        similarity /= -(2.0 * BODY_AREA * spread**2)
+        np.exp(similarity, out=similarity)
         result["pck_0_2"] = int((distance <= PCK_LIMIT).sum()) / n_original
         result["oks"] = float(np.nansum(similarity)) / n_original
+        del similarity  # as large as all keypoints of the person
     known = distance[np.isfinite(distance)]
+    del distance
     if len(known):
         result |= {
             "displacement_mean": float(known.mean()),
             "displacement_median": float(np.median(known)),
             "displacement_p95": float(np.percentile(known, 95)),
         }
+    del known
     original, method = moved.confidence_original[:, columns], moved.confidence_method[:, columns]
     both = seen & np.isfinite(original) & np.isfinite(method)
     return result | _confidence(original[both], method[both])
