@@ -67,11 +67,12 @@ scale: setup ## Measure what Snakemake takes for 10,000 videos, with steps that 
 cuts: demo setup-slurm setup-cluster ## Measure ways to cut a study into jobs on a small Slurm cluster
 	$(BIN)/python tests/cluster/measure_cuts.py results/demo
 
-# Without these tools the tests that need them are skipped: a Python that is too new for them is no mistake.
+# Without these tools the tests that need them are skipped: a Python that is too new for them is no mistake. Several
+# modules of tests run at a time, and four at most, since some of them take gigabytes.
 test: setup-dev ## Run the tests
 	@$(MAKE) --no-print-directory setup-readers || \
 	echo "The tools of requirements-readers.lock cannot be installed; tests that need them are skipped." >&2
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # It says so where there can be no cluster to test on.
 test-cluster: setup-dev setup-slurm ## Run the whole workflow on a Slurm cluster of two nodes on this machine
