@@ -69,11 +69,12 @@ def estimate(
     person = _identities(seen, backend, frame_rate, min(_FEWEST_FRAMES, len(video.times)), cuts, (height, width))
     rows = np.flatnonzero(person >= 0)
     rows = rows[np.lexsort((person[rows], seen.frame[rows]))]
-    frame, keypoints = seen.frame[rows], seen.keypoints[rows]
+    frame, position, confidence = seen.frame[rows], seen.keypoints[rows, :, :2], seen.keypoints[rows, :, 2]
     del seen
-    position = _in_sight(keypoints, (height, width), settings["min_confidence"], backend.MIDPOINTS)
+    unseen = _out_of_sight(position, confidence, (height, width), settings["min_confidence"], backend.MIDPOINTS)
+    position[unseen] = np.nan
     time_s = np.array([video.times[index] for index in frame.tolist()], float)
-    return Poses(frame, time_s, person[rows], position, keypoints[..., 2])
+    return Poses(frame, time_s, person[rows], position, confidence)
 
 
 def gathered(sights: Iterable[Sight]) -> Seen:
@@ -108,20 +109,24 @@ def _identities(
     """Return whose body each sight shows, shape (n,), numbered from 0 over all shots; -1 for flickers."""
     shot = np.searchsorted(np.array(sorted(cuts), np.int64), seen.frame, "right")
     order = np.lexsort((seen.frame, seen.track, shot))
+    shots = np.split(order, np.flatnonzero(np.diff(shot[order])) + 1)
+    track = seen.track.copy()
+    if not backend.TRACKS:
+        for rows in shots:
+            track[rows] = follow(pick(seen, rows), frame_rate)
+    # No track goes beyond its shot.
+    _, track = np.unique(np.column_stack([shot, track]), axis=0, return_inverse=True)
+    place = places(seen._replace(track=track))
+    length = np.bincount(track)
     person = np.full(len(order), -1, np.int64)
     n_people = 0
-    for rows in np.split(order, np.flatnonzero(np.diff(shot[order])) + 1):
-        of_shot = pick(seen, rows)
-        if not backend.TRACKS:
-            of_shot = of_shot._replace(track=np.array(follow(of_shot, frame_rate), np.int64))
-        kept = np.flatnonzero(np.bincount(of_shot.track)[of_shot.track] >= fewest)
-        if not len(kept):
-            continue
-        of_shot = of_shot if len(kept) == len(rows) else pick(of_shot, kept)
-        who = identities.Sights(of_shot.track, of_shot.frame, places(of_shot), of_shot.size, of_shot.colours)
-        identity = identities.identify(who, frame_rate, size[::-1])
-        person[rows[kept]] = n_people + identity
-        n_people += int(identity.max()) + 1
+    for rows in shots:
+        kept = rows[length[track[rows]] >= fewest]
+        if len(kept):
+            who = identities.Sights(track[kept], seen.frame[kept], place[kept], seen.size[kept], seen.colours[kept])
+            identity = identities.identify(who, frame_rate, size[::-1])
+            person[kept] = n_people + identity
+            n_people += int(identity.max()) + 1
     return person
 
 
@@ -229,17 +234,16 @@ def _size(body: NDArray[np.float64]) -> float:
     return max(_BOXES * box, _TORSOS * torso if np.isfinite(torso) else 0.0, 1.0)
 
 
-def _in_sight(
-    keypoints: NDArray[np.float64],
+def _out_of_sight(
+    position: NDArray[np.float64],
+    confidence: NDArray[np.float64],
     size: tuple[int, int],
     min_confidence: float,
     midpoints: Iterable[tuple[str, str, str]],
-) -> NDArray[np.float64]:
-    """Return the positions of keypoints of shape (n, 27, 3), shape (n, 27, 2); NaN for those that are not seen."""
-    position, confidence = keypoints[..., :2].copy(), keypoints[..., 2]
+) -> NDArray[np.bool_]:
+    """Return which keypoints are not seen, shape (n, 27), in a picture of a height and width."""
     x, y = position[..., 0], position[..., 1]
     unseen = ~((x >= 0) & (x <= size[1]) & (y >= 0) & (y <= size[0]) & (confidence >= min_confidence))
     for middle, left, right in midpoints:
         unseen[:, INDEX[middle]] |= unseen[:, [INDEX[left], INDEX[right]]].any(axis=1)
-    position[unseen] = np.nan
-    return position
+    return unseen
