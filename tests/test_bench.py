@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import run
+from bench import long, run
 from clips import write_video
+from deidpose import resources
 from pages import markers
 
 
@@ -39,6 +40,18 @@ def test_every_step_of_the_chain_is_done_as_the_workflow_does_it_and_its_network
     landmarks = [count for name, _, count in told["estimate_pose", "original"]["networks"] if "landmark" in name]
     assert sum(landmarks) >= 2 * 10  # two people, ten frames
     assert {path.name for path in folder.glob("*.mp4")} == {"masked.mp4", "control.mp4", "skeleton.mp4"}
+
+
+def test_the_steps_on_tables_stay_within_the_memory_that_is_asked_for(tmp_path: Path) -> None:
+    """On made-up keypoints of four people, for whom it is reckoned."""
+    n_frames, script = 4000, Path(run.__file__).with_name("long.py")
+    subprocess.run([sys.executable, script, "make", tmp_path / "video", str(n_frames), "4"], check=True)
+    facts = {"width": 1280, "height": 480, "n_frames": n_frames}
+    for name in long.STEPS:
+        done = subprocess.run(
+            [sys.executable, script, name, tmp_path / "video"], capture_output=True, text=True, check=True
+        )
+        assert json.loads(done.stdout)["megabytes"] < resources.megabytes(name, facts, 1), name
 
 
 def test_the_page_has_the_tables_of_every_part() -> None:

@@ -18,13 +18,13 @@ from types import SimpleNamespace
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests"), str(Path(__file__).parent)]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 import numpy as np
 import pandas as pd
 import yaml
-from memory import most_memory
 
+from bench.memory import most_memory
 from deidpose import keypoints, stats, tables
 from made_study import walking
 

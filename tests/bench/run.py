@@ -31,10 +31,10 @@ sys.path.insert(0, str(ROOT / "scripts"))
 sys.path.insert(0, str(ROOT / "tests"))
 
 import cv2
-import long
 import numpy as np
 
 import stand_ins
+from bench import long
 from bench_openpose import parser_times
 from clips import write_video
 from corpus import peers

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from memory import most_memory
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
+from bench.memory import most_memory
 from deidpose import (
     centerface,
     comparison,
