@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from deidpose import audit, comparison, doubts, people, progress, tables, video
 from deidpose.jobs import job
+from deidpose.parallel import read_ahead
 from deidpose.provenance import file_sha256
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ with job(snakemake.log[0]):
     visible = snakemake.params.visible
     persons = people.named(tables.read(snakemake.input.people, "people"), visible, "visible") if visible else []
     compared = comparison.compare(
-        video.read_frames(snakemake.input.original, timestamps, snakemake.threads),
-        progress.followed(video.read_frames(snakemake.input.video, threads=snakemake.threads), len(timestamps)),
+        read_ahead(video.read_frames(snakemake.input.original, timestamps), snakemake.threads),
+        read_ahead(progress.followed(video.read_frames(snakemake.input.video), len(timestamps)), snakemake.threads),
         faces,
         snakemake.wildcards.method,
         snakemake.params.mask,

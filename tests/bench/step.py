@@ -80,7 +80,7 @@ def do(step: str, folder: Path, threads: int, source: str = "original") -> int:
         return frozenset(tables.read(folder / "cuts.parquet", "cuts")["frame"])
 
     if step == "find_cuts":
-        tables.write(shots.find_cuts(of_source()), "cuts", folder / "cuts.parquet")
+        tables.write(shots.find_cuts(read_ahead(of_source(), threads)), "cuts", folder / "cuts.parquet")
     elif step == "estimate_pose":
         body = pose.estimate(of_source(), rate, FILES, CONFIG["pose"], threads, cuts())
         tables.write(keypoints.blocks(body), "keypoints", folder / f"keypoints_{source}.parquet")
@@ -116,8 +116,8 @@ def do(step: str, folder: Path, threads: int, source: str = "original") -> int:
         tables.write(found, "detections", folder / f"searched_{source}.parquet")
     elif step == "audit":
         comparison.compare(
-            video.read_frames(original, timestamps, threads),
-            video.read_frames(masked, threads=threads),
+            read_ahead(video.read_frames(original, timestamps), threads),
+            read_ahead(video.read_frames(masked), threads),
             tables.read(folder / "faces.parquet", "faces"),
             METHOD,
             settings.mask_of(CONFIG["mask"], METHOD),
