@@ -97,6 +97,7 @@ def make(root: Path, folder: Path, n_videos: int) -> Path:
         ignore = shutil.ignore_patterns("__pycache__", ".snakemake*")
         shutil.copytree(root / name, folder / name, ignore=ignore)
     shutil.copyfile(root / "Snakefile", folder / "Snakefile")
+    (root / "resources").mkdir(exist_ok=True)  # a fresh clone has none yet
     (folder / "resources").symlink_to(root / "resources")
     for script in (folder / "scripts").glob("*.py"):
         if not script.name.startswith(("fetch_", "show_s", "finish")):  # show_status and show_summary are no steps
