@@ -1,7 +1,9 @@
+import gc
 import itertools
 import os
 import re
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -751,3 +753,19 @@ def test_the_frame_rate_is_the_mean_over_the_video() -> None:
 
 def test_a_single_frame_counts_as_one_of_25_in_a_second() -> None:
     assert video.frame_rate(table([7], Fraction(1, 30))) == 25
+
+
+def test_a_frame_is_given_back_as_soon_as_nobody_holds_it(clip: Path) -> None:
+    """With a cycle through it, it would wait for the collector of cycles, and hundreds of others with it."""
+    held: deque[video.Frame] = deque(maxlen=3)
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+        for frame in video.read_frames(clip):
+            held.append(frame)
+        left = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects()) - before
+    finally:
+        gc.enable()
+    assert frame.index == 29
+    assert left <= len(held)

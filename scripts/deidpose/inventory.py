@@ -19,7 +19,7 @@ from deidpose import guard, structure, tables
 from deidpose.identifiers import Item, category
 from deidpose.messages import messages, unit_length_size
 from deidpose.structure import Part, content, parts
-from deidpose.video import open_container, open_video
+from deidpose.video import open_container, open_video, side_data
 
 #: Frames of the picture stream that are decoded to see what comes with them.
 _DECODED_FRAMES = 32
@@ -209,7 +209,7 @@ def _read_frames(container: InputContainer, stream: Any, found: _Found) -> None:
             guard.tick()
             for frame in packet.decode():
                 n_frames += 1
-                for data in frame.side_data:
+                for data in side_data(frame):
                     if data.type.name == "GOP_TIMECODE" and not _shows_time(bytes(data)):
                         continue
                     found.add("ffmpeg", "frame", "side data", data.type.name, data.buffer_size)

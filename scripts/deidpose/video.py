@@ -271,12 +271,21 @@ def _unknown_kind(enumeration: Any, value: object) -> Any:
 sidedata.Type._missing_ = _unknown_kind  # type: ignore[assignment,method-assign]
 
 
+def side_data(frame: VideoFrame) -> sidedata.SideDataContainer:
+    """Return what comes with a decoded frame besides its picture, as ``frame.side_data`` does.
+
+    That attribute would keep what it gives, and what it gives keeps the frame: the memory of frames would then be given
+    back only when Python next looks for cycles, hundreds of frames later.
+    """
+    return sidedata.SideDataContainer(frame)  # type: ignore[call-arg]  # its stub leaves out the frame
+
+
 def orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:
     """Return whether the picture must be transposed, then flipped left-right, then flipped up-down.
 
     The display matrix maps a stored point (x, y) to (a x + c y, b x + d y); see FFmpeg, ``display.h``.
     """
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    matrix: Any = side_data(frame).get("DISPLAYMATRIX")
     if matrix is None:
         return False, False, False
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
