@@ -3,6 +3,8 @@
 A copy of the study of this session is used, so that nothing done to it reaches other tests.
 """
 
+import contextlib
+import itertools
 import json
 import os
 import random
@@ -28,16 +30,26 @@ from small_study import digests
 
 #: Runs the script of the rule as Snakemake does, with a fault built in.
 SCRIPT = """
-import json, runpy, sys, types
+import json, os, runpy, signal, sys, types
 from deidpose import masks, tables
 
 job = json.loads(sys.argv[1])
-plain_mask, plain_read = masks.mask, tables.read
+plain_mask, plain_read, plain_replace = masks.mask, tables.read, os.replace
+
+def killed(moment):
+    if job["fault"] == f"killed {moment}":
+        os.kill(os.getpid(), signal.SIGKILL)
 
 def mask(frame, *rest):
+    killed(f"at frame {frame.index}")
     if job["fault"] == "the mask fails" and frame.index == 15:
         raise RuntimeError("no mask for /home/somebody/film.mp4")
     return plain_mask(frame, *rest)
+
+def replace(source, destination):
+    killed("before it has its name")
+    plain_replace(source, destination)
+    killed("once it has its name")
 
 def read(path, name):
     table = plain_read(path, name)
@@ -47,7 +59,7 @@ def read(path, name):
         table.loc[len(table) // 2, "x_px"] = float("nan")
     return table
 
-masks.mask, tables.read = mask, read
+masks.mask, tables.read, os.replace = mask, read, replace
 groups = {name: types.SimpleNamespace(**job[name]) for name in ("input", "output", "params", "wildcards")}
 runpy.run_path(job["script"], {"snakemake": types.SimpleNamespace(log=[job["log"]], threads=1, **groups)})
 """
@@ -156,27 +168,30 @@ def test_the_release_that_all_is_compared_with_shows_no_face(
 
 
 def test_a_kill_at_any_moment_leaves_no_masked_video_that_is_not_whole(study: Study) -> None:
-    start = time.monotonic()
-    assert study.anonymize("blur").wait(60) == 0
-    whole_s = time.monotonic() - start
-    killed = 0
+    """Known moments first, of which each is a kill; then any, of which one that is late hits nothing."""
+    methods = ["blur", "block", "pixelate"]
+    n_frames = len(tables.read(study.results / f"restricted/timestamps/{study.video}.parquet", "timestamps"))
+    moments = ["at frame 0", "at frame 15", f"at frame {n_frames - 1}", "before it has its name"]
+    for moment, method in zip([*moments, "once it has its name"], itertools.cycle(methods)):
+        assert study.anonymize(method, fault=f"killed {moment}").wait(60) == -signal.SIGKILL
+        assert study.output(method).exists() == (moment not in moments)
+        study.check()
     for seed in range(8):
         chance = random.Random(seed)
-        method = chance.choice(["blur", "block", "pixelate"])
+        method = chance.choice(methods)
         partial = Path(f"{study.output(method)}.partial")
         partial.unlink(missing_ok=True)
         running = study.anonymize(method)
         if seed % 2:  # at any moment; otherwise once it is writing
-            time.sleep(chance.uniform(0.2, 1.0) * whole_s)
+            time.sleep(chance.uniform(0.2, 2.0))
         else:
             while not partial.exists() and running.poll() is None:
                 time.sleep(0.002)
-            time.sleep(chance.uniform(0, 0.2) * whole_s)
+            time.sleep(chance.uniform(0, 0.4))
         running.kill()
-        killed += running.wait(60) == -signal.SIGKILL
+        assert running.wait(60) in (0, -signal.SIGKILL)
         study.check()
-    assert killed >= 4
-    for method in ("blur", "block", "pixelate"):
+    for method in methods:
         assert study.anonymize(method).wait(60) == 0
     assert digests(study.results / "restricted/masked") == study.masked
 
@@ -222,6 +237,13 @@ def test_it_does_not_matter_whether_anybody_reads_what_it_says(study: Study, fau
     assert study.output("pixelate").exists() == succeeds
 
 
+def written(path: Path) -> set[int]:
+    """Return when a file was last written; nothing when it is not there."""
+    with contextlib.suppress(FileNotFoundError):
+        return {path.stat().st_mtime_ns}
+    return set()
+
+
 def test_a_study_whose_workflow_is_killed_ends_as_if_nothing_had_been(study: Study, tmp_path: Path) -> None:
     """Twice killed while it masks, once beside an earlier release; once with nobody to read what it says."""
     output = study.output("blur")
@@ -231,8 +253,9 @@ def test_a_study_whose_workflow_is_killed_ends_as_if_nothing_had_been(study: Stu
             shutil.rmtree(study.results / "release")
             output.unlink(missing_ok=True)
         partial.unlink(missing_ok=True)
+        before = written(output)
         running = study.snakemake(tmp_path, *arguments)
-        while not partial.exists() and running.poll() is None:
+        while not partial.exists() and written(output) <= before and running.poll() is None:
             time.sleep(0.005)
         time.sleep(random.Random(seed).uniform(0, 0.3))
         assert running.poll() is None, "it was to be killed in the middle"
