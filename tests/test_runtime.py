@@ -37,13 +37,16 @@ def test_the_input_takes_the_shape_that_is_asked_for(models: dict[str, Path]) ->
     assert outputs[0].shape[1] == (96 // 8) * (160 // 8)
 
 
-def test_several_threads_at_once_get_the_numbers_of_one(models: dict[str, Path], picture: np.ndarray) -> None:
+@pytest.mark.parametrize("threads", [1, 3])  # with one, they wait for each other
+def test_several_threads_at_once_get_the_numbers_of_one(
+    models: dict[str, Path], picture: np.ndarray, threads: int
+) -> None:
     one = runtime.compile_network(models["blazepose_landmarks"])
-    three = runtime.compile_network(models["blazepose_landmarks"], threads=3)
+    shared = runtime.compile_network(models["blazepose_landmarks"], threads=threads)
     given = [picture * share for share in np.linspace(0.1, 1, 12, dtype=np.float32)]
     expected = [[output.copy() for output in one(each)] for each in given]
     with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(lambda each: [output.copy() for output in three(each)], given))
+        found = list(pool.map(lambda each: [output.copy() for output in shared(each)], given))
     for first, second in zip(expected, found, strict=True):
         for left, right in zip(first, second, strict=True):
             np.testing.assert_array_equal(left, right)

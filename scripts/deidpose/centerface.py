@@ -153,6 +153,7 @@ def search(
         single frames.
     """
     detector = CenterFace(model, threads)
+    seldom = CenterFace(model)  # each thread that may run a large network takes hundreds of megabytes
     threshold = settings["score_threshold"]
     faces: dict[int, np.ndarray] = {}
     finds: dict[int, list[_Find]] = {}
@@ -161,8 +162,8 @@ def search(
         frame, is_thorough = planned
         picture = Picture(frame)
         scale = min(1.0, settings["max_side_px"] / max(frame.planes[0].shape))
-        looks = [Look(1.0, 0), *(_THOROUGH if is_thorough else ())]
-        return [partial(_searched, detector, picture, threshold, scale, look) for look in looks]
+        looks = [(detector, Look(1.0, 0)), *((seldom, look) for look in _THOROUGH if is_thorough)]
+        return [partial(_searched, searcher, picture, threshold, scale, look) for searcher, look in looks]
 
     plan = _first_of_intervals(read(), settings["thorough_interval_s"])
     for (frame, is_thorough), (known, *results) in work_ahead(plan, searches, threads, _AHEAD * threads):
@@ -182,7 +183,7 @@ def search(
                 wanted.setdefault(index, []).extend(finds[start])
     for frame in read() if wanted else ():
         if frame.index in wanted:
-            seen = _look_again(detector, to_bgr(frame), wanted.pop(frame.index), settings)
+            seen = _look_again(seldom, to_bgr(frame), wanted.pop(frame.index), settings)
             faces[frame.index] = np.concatenate([faces[frame.index], seen])
         if not wanted:
             break

@@ -218,12 +218,13 @@ class _Networks(NamedTuple):
 
 
 def _compile(model: str | Path, height: int, width: int, threads: int, precision: str) -> _Networks:
+    # Networks that thorough searches alone need are run by one thread at a time, for the sake of memory.
     scale = _scale(height, width, *_ENLARGED)
     thorough = _scale(height, width, *_THOROUGHLY_ENLARGED)
     return _Networks(
         YuNet(model, height, width, threads, precision, scale),
-        YuNet(model, width, height, threads, precision, scale),
-        YuNet(model, height, width, threads, precision, thorough) if thorough >= 1 / _PART else None,
+        YuNet(model, width, height, 1, precision, scale),
+        YuNet(model, height, width, 1, precision, thorough) if thorough >= 1 / _PART else None,
         YuNet(model, _WINDOW_PX, _WINDOW_PX, 1, precision),
     )
 

@@ -40,8 +40,8 @@ def compile_network(
     shape : tuple of int, optional
         The shape of its one input, where it differs from the file's own.
     threads : int
-        How many threads may run the network at the same time. Each inference has one, so that the numbers do not
-        depend on how many there are.
+        How many threads may run the network at the same time; others wait. Each inference has one, so that the
+        numbers do not depend on how many there are. Each takes memory of its own for what the network computes.
     precision : {"f32", "bf16"}
         Arithmetic. Set explicitly, because on CPUs with AMX the plugin's own default is bf16 and results would
         differ from machine to machine.
