@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from deidpose import backends, tables, video
+from deidpose import backends, keypoints, tables, video
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     found = {
-        backend: tables.read(path, "keypoints")
+        backend: keypoints.read(path)
         for backend, path in zip(snakemake.params.backends, snakemake.input.keypoints, strict=True)
     }
     compared = backends.compare(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deidpose import backends, figures, tables
+from deidpose import backends, figures, keypoints, tables
 from deidpose.jobs import job
 
 if TYPE_CHECKING:
@@ -25,21 +25,23 @@ with job(snakemake.log[0]):
     found = {name: snakemake.input.found[index :: len(names)] for index, name in enumerate(names)}
     cost = backends.costs(
         {name: [json.loads(Path(path).read_text("utf-8")) for path in paths] for name, paths in told.items()},
-        {name: [tables.read(path, "keypoints") for path in paths] for name, paths in found.items()},
+        {name: [backends.count(keypoints.read(path)) for path in paths] for name, paths in found.items()},
     )
     people = together("backend_people", snakemake.input.people)
-    keypoints = together("backend_keypoints", snakemake.input.keypoints)
+    of_keypoints = together("backend_keypoints", snakemake.input.keypoints)
     rows = [(video, subject, "") for video, (subject, _) in snakemake.params.videos.items()]
     videos = pd.DataFrame(rows, columns=["video", "subject", "condition"], dtype="str")
     angles = backends.agreement(together("backend_angles", snakemake.input.angles), videos, snakemake.params.study)
     tables.write(cost, "backends", snakemake.output.backends)
     tables.write(people, "backend_people", snakemake.output.people)
-    tables.write(keypoints, "backend_keypoints", snakemake.output.keypoints)
+    tables.write(of_keypoints, "backend_keypoints", snakemake.output.keypoints)
     tables.write(angles, "backend_agreement", snakemake.output.angles)
-    figure = figures.backends(cost, backends.over_videos(keypoints), angles, snakemake.params.signal, backends.TITLES)
+    figure = figures.backends(
+        cost, backends.over_videos(of_keypoints), angles, snakemake.params.signal, backends.TITLES
+    )
     for path in (snakemake.output.svg, snakemake.output.pdf, snakemake.output.png):
         figures.save(figure, path)
     Path(snakemake.output.page).write_text(
-        backends.describe(cost, people, keypoints, angles, snakemake.params.signal, snakemake.params.left_out),
+        backends.describe(cost, people, of_keypoints, angles, snakemake.params.signal, snakemake.params.left_out),
         encoding="utf-8",
     )

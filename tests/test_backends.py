@@ -114,7 +114,7 @@ def told(n_frames: int, seconds: float, peak: float) -> dict[str, Any]:
 def test_costs_are_those_of_all_videos_together() -> None:
     table = backends.costs(
         {"blazepose_full": [told(100, 1.0, 500.0), told(300, 7.0, 700.0)]},
-        {"blazepose_full": [two(), together(body(range(10), 0, 0))]},
+        {"blazepose_full": [backends.count(two()), backends.count(together(body(range(10), 0, 0)))]},
     )
     (row,) = table.to_dict("records")
     assert row["frames_per_s"] == pytest.approx(400 / 8)
@@ -152,7 +152,9 @@ def test_the_page_and_the_figure_hold_every_network_and_pair(
 ) -> None:
     found = {name: moved(two(), "LAnkle", 3.0 * place, 0.0) for place, name in enumerate(names)}
     compared = backends.compare("v", found, kinematics, 30.0, NO_CUTS)
-    cost = backends.costs({name: [told(40, 1.0, 500.0)] for name in names}, {name: [found[name]] for name in names})
+    cost = backends.costs(
+        {name: [told(40, 1.0, 500.0)] for name in names}, {name: [backends.count(found[name])] for name in names}
+    )
     videos = pd.DataFrame({"video": ["v"], "subject": [""], "condition": [""]})
     angles = backends.agreement(compared["backend_angles"], videos, STUDY)
     left_out = {"openpose": "Nothing is here."} if len(names) == 1 else {}
@@ -180,7 +182,9 @@ def test_the_page_and_the_figure_hold_every_network_and_pair(
 def test_a_network_that_finds_nobody_has_its_place_in_the_page_and_the_figure(kinematics: dict[str, Any]) -> None:
     found = {"blazepose_full": two(), "openpose": tables.empty("keypoints")}
     compared = backends.compare("v", found, kinematics, 30.0, NO_CUTS)
-    cost = backends.costs({name: [told(40, 1.0, 500.0)] for name in found}, {name: [found[name]] for name in found})
+    cost = backends.costs(
+        {name: [told(40, 1.0, 500.0)] for name in found}, {name: [backends.count(found[name])] for name in found}
+    )
     videos = pd.DataFrame({"video": ["v"], "subject": [""], "condition": [""]})
     angles = backends.agreement(compared["backend_angles"], videos, STUDY)
     keypoints = compared["backend_keypoints"]

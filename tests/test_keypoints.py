@@ -8,7 +8,7 @@ import pytest
 
 from deidpose import tables
 from deidpose.errors import UserError
-from deidpose.keypoints import blocks, poses, read, torso_lengths
+from deidpose.keypoints import blocks, one_after_another, poses, read, torso_lengths
 from deidpose.skeleton import INDEX, KEYPOINTS
 
 #: A torso 50 px long.
@@ -65,6 +65,12 @@ def test_the_table_of_arrays_has_every_keypoint_and_gives_the_same_arrays(monkey
         np.testing.assert_array_equal(one, other)
     (nothing,) = blocks(poses(tables.empty("keypoints")))
     pd.testing.assert_frame_equal(nothing, tables.empty("keypoints"))
+
+
+def test_arrays_are_put_together_in_whatever_order_they_lie_in_memory() -> None:
+    body = poses(pd.concat([table(TRUNK, frame) for frame in range(3)]))
+    turned = body._replace(position=np.asfortranarray(body.position))
+    np.testing.assert_array_equal(one_after_another([turned, body]).position, np.tile(body.position, (2, 1, 1)))
 
 
 def test_arrays_are_taken_as_they_are() -> None:

@@ -86,6 +86,28 @@ def test_a_wrong_table_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         tables.write(filled("angles"), "faces", tmp_path / "faces.parquet")
     assert (tmp_path / "faces.parquet").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["faces.parquet"]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "tsv"])
+def test_a_damaged_file_is_told_in_one_sentence_without_what_it_holds(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"angles.{ending}"
+    tables.write(long_table(), "angles", path)
+    whole = path.read_bytes()
+    if ending == "parquet":
+        damaged = [b"", whole[: len(whole) // 2], whole[9:]]
+    else:
+        damaged = [b"", whole.replace(b"\n9", b"\nErika")]
+    for content in damaged:
+        path.write_bytes(content)
+        for read in (tables.read, lambda path, name: list(tables.read_blocks(path, name))):
+            with pytest.raises(UserError) as caught:
+                read(path, "angles")
+            assert "Erika" not in str(caught.value)
+            assert str(caught.value).endswith((".", "again."))
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        tables.read(path, "angles")
 
 
 def test_checking_does_not_change_the_given_table() -> None:
@@ -150,3 +172,4 @@ def test_a_wrong_block_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         tables.write(iter([filled("faces"), filled("angles")]), "faces", path)
     assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -200,7 +200,7 @@ def blocks(measured: Angles) -> Iterator[pd.DataFrame]:
             "degrees": part.degrees.ravel(),
             "degrees_filtered": part.degrees_filtered.ravel(),
             "confidence": part.confidence.ravel(),
-            "direction": pd.array(facings, dtype="str").take(np.repeat(codes, len(ANGLES))),
+            "direction": pd.array(facings, dtype="str").take(np.repeat(codes, len(ANGLES)), allow_fill=True),
         }
         yield tables.check(pd.DataFrame(keys(part, tuple(ANGLES), "angle") | values), "angles")
 
@@ -251,7 +251,7 @@ def joint_angles(keypoints: pd.DataFrame | Poses, directions: pd.DataFrame) -> A
     Parameters
     ----------
     keypoints : DataFrame or Poses
-        The table ``keypoints``, in any order of rows.
+        The table ``keypoints``; a DataFrame may have its rows in any order.
     directions : DataFrame
         What `find_directions` or `carry_directions` returns.
 
@@ -398,7 +398,7 @@ def find_directions(keypoints: pd.DataFrame | Poses) -> pd.DataFrame:
     Parameters
     ----------
     keypoints : DataFrame or Poses
-        The table ``keypoints`` of one video, in any order of rows.
+        The table ``keypoints`` of one video; a DataFrame may have its rows in any order.
 
     Returns
     -------

@@ -6,14 +6,14 @@ original, and neither is right for that. People are matched over time, and lengt
 
 import itertools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from deidpose import angles, effects, filtering, matching, stats, tables
-from deidpose.keypoints import poses, torso_lengths
+from deidpose.keypoints import Poses, poses, torso_lengths
 from deidpose.skeleton import INDEX, KEYPOINTS
 
 #: Two networks agree on a keypoint within this many torso lengths, five centimetres in an adult: about what two people
@@ -32,7 +32,7 @@ TITLES: dict[str, str] = {
 
 def compare(
     video: str,
-    found: Mapping[str, pd.DataFrame],
+    found: Mapping[str, pd.DataFrame | Poses],
     kinematics: Mapping[str, Any],
     frame_rate: float,
     cuts: pd.DataFrame,
@@ -59,7 +59,7 @@ def compare(
     """
     rows: dict[str, list[pd.DataFrame]] = {"backend_people": [], "backend_keypoints": [], "backend_angles": []}
     for backend, other in itertools.combinations(found, 2):
-        first, second = found[backend], found[other]
+        first, second = poses(found[backend]), poses(found[other])
         matches = matching.match_people(first, second)
         facing = angles.find_directions(first)
         # Which way somebody faces is a fact of the view and no matter of the network.
@@ -82,27 +82,36 @@ def compare(
     return {name: pd.concat([tables.empty(name), *parts], ignore_index=True) for name, parts in rows.items()}
 
 
-def _people(video: str, first: pd.DataFrame, second: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
+def _people(video: str, first: Poses, second: Poses, matches: pd.DataFrame) -> pd.DataFrame:
     who = matching.identities(video, "", first, second, matches, ())
     counts = {"n_both": "n_both", "n_mirrored": "n_mirrored", "n_switches": "n_switches"}
     row = {name: int(who[column].sum()) for name, column in counts.items()}
-    return pd.DataFrame([{"n_backend": sightings(first), "n_other": sightings(second), **row}])
+    return pd.DataFrame([{"n_backend": count(first).n_sightings, "n_other": count(second).n_sightings, **row}])
 
 
-def sightings(keypoints: pd.DataFrame) -> int:
-    """Return how many people there are over all frames of a table ``keypoints``, a keypoint of each being seen."""
-    seen = keypoints.loc[keypoints["x_px"].notna(), ["frame", "person"]]
-    return len(seen.drop_duplicates())
+class Counts(NamedTuple):
+    """What a network found in one video, in numbers."""
+
+    n_people: int
+    n_sightings: int  # people in frames, a keypoint of them seen
+    n_frames: int  # with somebody of whom a keypoint is seen
 
 
-def _keypoints(first: pd.DataFrame, second: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
+def count(keypoints: pd.DataFrame | Poses) -> Counts:
+    """Count the people in a table ``keypoints``."""
+    body = poses(keypoints)
+    seen = matching.seen(body)
+    return Counts(len(np.unique(body.person)), len(seen.frame), len(np.unique(seen.frame)))
+
+
+def _keypoints(first: Poses, second: Poses, matches: pd.DataFrame) -> pd.DataFrame:
     """Return the measures of ``backend_keypoints`` for every keypoint, and for those of `effects.TOGETHER`."""
-    before, after = poses(first), poses(matching.carry(second, matches))
-    size = torso_lengths(before)
-    i, j = matching.same_people(before, after)
-    seen = [np.asarray(np.isfinite(body.position[rows]).all(axis=2)) for body, rows in ((before, i), (after, j))]
+    after = matching.carry(second, matches)
+    size = torso_lengths(first)
+    i, j = matching.same_people(first, after)
+    seen = [np.asarray(np.isfinite(body.position[rows]).all(axis=2)) for body, rows in ((first, i), (after, j))]
     length = np.where(size[i] > 0, size[i], np.nan)[:, None, None]
-    moved = (after.position[j] - before.position[i]) / length
+    moved = (after.position[j] - first.position[i]) / length
     rows = []
     for name in (*KEYPOINTS, *effects.TOGETHER):
         columns = [INDEX[member] for member in effects.TOGETHER.get(name, (name,))]
@@ -130,7 +139,7 @@ def _distances(ways: NDArray[np.float64]) -> dict[str, float]:
 # ----------------------------------------------------------------------------------------------------- over all videos
 
 
-def costs(told: Mapping[str, list[dict[str, Any]]], found: Mapping[str, list[pd.DataFrame]]) -> pd.DataFrame:
+def costs(told: Mapping[str, list[dict[str, Any]]], found: Mapping[str, list[Counts]]) -> pd.DataFrame:
     """Return the table ``backends``.
 
     Parameters
@@ -139,13 +148,12 @@ def costs(told: Mapping[str, list[dict[str, Any]]], found: Mapping[str, list[pd.
         Name of a network -> for every video what ``scripts/try_backend.py`` writes: ``origin``, ``threads``, and what
         `costs.Meter` reads.
     found : mapping
-        Name of a network -> for every video its table ``keypoints``.
+        Name of a network -> for every video what `count` returns.
     """
     rows = []
     for backend, of_videos in told.items():
         n_frames = int(sum(one["n_frames"] for one in of_videos))
         seconds, cpu = (sum(one[key] for one in of_videos) for key in ("seconds", "cpu_seconds"))
-        shown = sum(table.loc[table["x_px"].notna(), "frame"].nunique() for table in found[backend])
         rows.append(
             {
                 "backend": backend,
@@ -154,9 +162,9 @@ def costs(told: Mapping[str, list[dict[str, Any]]], found: Mapping[str, list[pd.
                 "licence": _several(one["origin"]["licence"] for one in of_videos),
                 "n_videos": len(of_videos),
                 "n_frames": n_frames,
-                "n_people": sum(table["person"].nunique() for table in found[backend]),
-                "n_sightings": sum(map(sightings, found[backend])),
-                "n_frames_empty": n_frames - shown,
+                "n_people": sum(one.n_people for one in found[backend]),
+                "n_sightings": sum(one.n_sightings for one in found[backend]),
+                "n_frames_empty": n_frames - sum(one.n_frames for one in found[backend]),
                 "n_threads": max((one["threads"] for one in of_videos), default=1),
                 "frames_per_s": n_frames / seconds if seconds else np.nan,
                 "cpu_ms_per_frame": 1000 * cpu / n_frames if n_frames else np.nan,

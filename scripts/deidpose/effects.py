@@ -124,8 +124,8 @@ def compare(
 
     Notes
     -----
-    The methods are taken one after the other. Besides the tables that it is given, this needs a carried copy of one
-    of them. A caller with a long video gives arrays, one method at a time, puts the tables together and calls
+    The methods are taken one after the other. Besides the tables that it is given, this needs at most a carried copy of
+    one of them. A caller with a long video gives arrays, one method at a time, puts the tables together and calls
     `subtract_control`.
     """
     original = angle_arrays(original_angles)

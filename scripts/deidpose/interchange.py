@@ -85,7 +85,7 @@ def export(
     Parameters
     ----------
     keypoints, angles : DataFrame, or Poses and Angles
-        The tables ``keypoints`` and ``angles`` of this source, in any order of rows.
+        The tables ``keypoints`` and ``angles`` of this source; DataFrames may have their rows in any order.
     time_s : array, shape (n_frames,)
         Presentation time of every frame of the video in s, with and without people.
     frame_rate : float

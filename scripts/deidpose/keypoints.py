@@ -34,7 +34,7 @@ class Poses(NamedTuple):
 #: Arrays with a row for each frame and person: `Poses`, or `deidpose.angles.Angles`.
 Rows = TypeVar("Rows", bound=tuple[Any, ...])
 
-#: Frames and people of one block of a long table.
+#: Pairs of frame and person in one block of a long table.
 _BLOCK = 10_000
 
 
@@ -48,7 +48,7 @@ def poses(keypoints: pd.DataFrame | Poses) -> Poses:
     """
     if isinstance(keypoints, Poses):
         return keypoints
-    first, row, column = places(keypoints, "keypoint", KEYPOINTS, "run the pose step again")
+    first, row, column = places(keypoints, "keypoint", KEYPOINTS, "make it again")
     position = np.full((len(first), len(KEYPOINTS), 2), np.nan)
     position[row, column] = keypoints[["x_px", "y_px"]].to_numpy(dtype=float)
     confidence = np.full((len(first), len(KEYPOINTS)), np.nan)
@@ -145,7 +145,7 @@ def one_after_another(parts_of: Iterable[Rows]) -> Rows:
     """Return the rows of several `Poses` or `Angles`, at least one, as one; they are taken one at a time."""
     source = iter(parts_of)
     first = next(source)
-    columns = [np.array(values) for values in first]
+    columns = [np.array(values, order="C") for values in first]  # `resize` goes by the order in memory
     for part in source:
         for column, values in zip(columns, part, strict=True):
             n = len(column)

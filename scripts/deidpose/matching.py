@@ -243,18 +243,18 @@ def carry(table: Table, matches: pd.DataFrame) -> Table:
     -------
     DataFrame, Poses or Angles
         The same columns, by frame and person; rows of one person in one frame keep their order. Rows of
-        people who are nobody in the original at that time are left out.
+        people who are nobody in the original at that time are left out. Arrays may share memory with ``table``.
     """
     if isinstance(table, pd.DataFrame):
-        rows, person = carried(table["frame"].to_numpy(np.int64), table["person"].to_numpy(np.int64), matches)
+        rows, person = carried_rows(table["frame"].to_numpy(np.int64), table["person"].to_numpy(np.int64), matches)
         return table.iloc[rows].assign(person=person).reset_index(drop=True)
-    rows, person = carried(table.frame, table.person, matches)
+    rows, person = carried_rows(table.frame, table.person, matches)
     # Mostly nobody is left out, and nothing of a long video need be copied.
     as_it_is = np.array_equal(rows, np.arange(len(table.frame)))
     return (table if as_it_is else pick(table, rows))._replace(person=person)
 
 
-def carried(
+def carried_rows(
     frame: NDArray[np.int64], person: NDArray[np.int64], matches: pd.DataFrame
 ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
     """Return which rows of a method's table `carry` keeps, in its order, and whom of the original they belong to.
@@ -295,7 +295,7 @@ def same_people(first: Poses, second: Poses) -> tuple[NDArray[np.intp], NDArray[
 
 
 def _mirrored(original: Poses, method: Poses) -> pd.Series:
-    """Return, by person of the original, the frames in which the method, carried, exchanges left and right."""
+    """Return, by person of the original, in how many frames the method, carried, exchanges left and right."""
     first, second = same_people(original, method)
     turned = np.zeros(len(first), bool)
     size = torso_lengths(original)

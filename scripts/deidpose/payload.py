@@ -20,7 +20,7 @@ from deidpose import angles as definitions
 from deidpose.angles import JOINTS, SEGMENTS, Angles, angle_arrays
 from deidpose.errors import UserError
 from deidpose.keypoints import Poses, pick, poses
-from deidpose.matching import carried, carry
+from deidpose.matching import carried_rows, carry
 from deidpose.skeleton import KEYPOINTS
 
 #: A video is shown with at most so many frames: every second, third, ... frame of a longer one.
@@ -218,9 +218,12 @@ def _series(source: str, body: Poses, measured: Angles, sections: pd.DataFrame, 
 
 
 def _carried(body: Poses, sections: pd.DataFrame) -> Poses:
-    """Return the poses of a method under the numbers of the original; -1 - person of those who are nobody there."""
+    """Return the poses of a method under the numbers of the original; -1 - person of those who are nobody there.
+
+    The rows stay where they are, so people are in no order in a frame.
+    """
     person = -1 - body.person
-    rows, numbers = carried(body.frame, body.person, sections)
+    rows, numbers = carried_rows(body.frame, body.person, sections)
     person[rows] = numbers
     return body._replace(person=person)
 

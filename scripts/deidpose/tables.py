@@ -491,11 +491,14 @@ def write(table: pd.DataFrame | Iterable[pd.DataFrame], name: str, path: str | P
     """
     blocks = [table] if isinstance(table, pd.DataFrame) else table
     partial = f"{path}.partial"
-    if str(path).endswith(".parquet"):
-        _write_parquet(blocks, name, partial)
-    else:
-        _write_text(blocks, name, partial, "\t" if str(path).endswith(".tsv") else ",")
-    os.replace(partial, path)
+    try:
+        if str(path).endswith(".parquet"):
+            _write_parquet(blocks, name, partial)
+        else:
+            _write_text(blocks, name, partial, "\t" if str(path).endswith(".tsv") else ",")
+        os.replace(partial, path)
+    finally:
+        Path(partial).unlink(missing_ok=True)
 
 
 def _write_parquet(blocks: Iterable[pd.DataFrame], name: str, path: str) -> None:
@@ -520,11 +523,12 @@ def read(path: str | Path, name: str) -> pd.DataFrame:
     Raises
     ------
     UserError
-        As `check` does.
+        As `check` does; or the file is not a table.
     """
-    if str(path).endswith(".parquet"):
-        return check(pd.read_parquet(path), name)
-    return check(pd.read_csv(path, **_as_written(path, name)), name)
+    with _understood(name):
+        if str(path).endswith(".parquet"):
+            return check(pd.read_parquet(path), name)
+        return check(pd.read_csv(path, **_as_written(path, name)), name)
 
 
 def read_blocks(path: str | Path, name: str) -> Iterator[pd.DataFrame]:
@@ -533,16 +537,16 @@ def read_blocks(path: str | Path, name: str) -> Iterator[pd.DataFrame]:
     Yields
     ------
     DataFrame
-        Some hundred thousand rows of the table, checked; all rows of a frame are in one block. A table without rows is
-        one block without rows.
+        Rows of the table, checked, a hundred thousand and those of one frame at most; all rows of a frame are in one
+        block. A table without rows is one block without rows.
 
     Raises
     ------
     UserError
-        As `check` does; or the rows are not in the order of frames.
+        As `check` does; or the file is not a table, or its rows are not in the order of frames.
     """
     held = empty(name)
-    with _opened(path, name) as blocks:
+    with _understood(name), _opened(path, name) as blocks:
         for block in blocks:
             held = pd.concat([held, check(block, name)], ignore_index=True) if len(held) else check(block, name)
             frame = held["frame"].to_numpy()
@@ -553,6 +557,17 @@ def read_blocks(path: str | Path, name: str) -> Iterator[pd.DataFrame]:
                 yield held.iloc[:whole].reset_index(drop=True)
                 held = held.iloc[whole:].reset_index(drop=True)
     yield held
+
+
+@contextmanager
+def _understood(name: str) -> Iterator[None]:
+    """Turn what pandas and Arrow say of a file that they cannot read, and of what is in it, into one sentence."""
+    try:
+        yield
+    except (ValueError, OSError) as error:  # so are the errors of both
+        if isinstance(error, OSError) and (error.errno is not None or type(error) is not OSError):
+            raise  # the file is not there, or the disk cannot be read
+        raise UserError(f"The file of the table '{name}' is damaged; remove it and run the workflow again.") from None
 
 
 @contextmanager

@@ -239,14 +239,14 @@ def _upper_bodies(placed: pd.DataFrame, phantoms: Collection[int]) -> list[Track
     return [_as_path(mine) for _, mine in rows.groupby("person", sort=True)]
 
 
-def _phantoms(keypoints: Poses, every: pd.DataFrame, faceless: Collection[int]) -> set[int]:
+def _phantoms(poses: Poses, every: pd.DataFrame, faceless: Collection[int]) -> set[int]:
     """Return those of the people without a detected face who are a part of somebody else.
 
     The pose network takes a trunk or a pair of legs for another person now and then. Such a skeleton lies inside the
     other one, its head is on the other's body, and it is about as large. A child in somebody's arms is smaller; of
     two people who embrace, the heads are side by side.
     """
-    frames, person, body = placing.as_array(keypoints)
+    frames, person, body = placing.as_array(poses)
     head = every[_BOX].to_numpy(float)
     below = body[:, [skeleton.INDEX[name] for name in _BELOW_THE_HEAD], :2]
     one, other = same_frame(frames, frames)
@@ -295,8 +295,8 @@ class _Bodies(NamedTuple):
     head: np.ndarray
 
 
-def _bodies(keypoints: Poses, paths: Mapping[int, Track], phantoms: Collection[int]) -> _Bodies:
-    frames, people, body = placing.as_array(keypoints)
+def _bodies(poses: Poses, paths: Mapping[int, Track], phantoms: Collection[int]) -> _Bodies:
+    frames, people, body = placing.as_array(poses)
     head = np.full(len(frames), np.inf)
     for person, path in paths.items():
         _, mine, theirs = np.intersect1d(np.where(people == person, frames, -1), path.frames, return_indices=True)

@@ -171,7 +171,7 @@ def people(
 def _settled(people: list[_Person], first_track: int, until: int | None) -> Iterator[interface.Sight]:
     """Yield, and take away, the sights before a frame, or all of them: no search reaches back to them any more.
 
-    The latest sight of a person stays, since they may be found again near it.
+    Of those before a frame the latest sight of a person stays, since they may be found again near it.
     """
     for track, person in enumerate(people, first_track):
         known = [index for index in person.sights if until is None or (index < until and index != person.last)]
