@@ -91,3 +91,11 @@ def test_who_wants_no_more_leaves_no_thread_behind() -> None:
         assert next(work) in (0, (0, []))
         work.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
+
+
+def test_who_asks_for_what_was_begun_does_what_is_left_of_it() -> None:
+    """The other thread is held up by the first task until the second is done."""
+    is_done = threading.Event()
+    with side_by_side(2) as pool:
+        results = pool.begin([lambda: is_done.wait(60), is_done.set, threading.get_ident, threading.get_ident])()
+    assert results == [True, None, threading.get_ident(), threading.get_ident()]

@@ -4,9 +4,11 @@ Every frame is searched at one base size. At an interval a frame is searched tho
 quarters of a circle. Where that finds what the base size missed, the frames around it are searched in the same way.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +35,7 @@ SURE_SCORE = 0.8
 _LEAST_WINDOW_PX = 256
 _WINDOW_OVER_FACE = 5.0
 #: Frames that are held for each thread while others are searched thoroughly.
-_AHEAD = 8
+_AHEAD = 4
 #: A second find confirms a first one that is not farther away than so many sides of its box.
 _NEAR = 2.0
 
@@ -67,12 +69,15 @@ class CenterFace:
     model : path
         ``centerface.onnx``.
     threads : int
+    large_px : float
+        Pictures with a longer side, as the network sees them, are searched by one thread at a time: each thread more
+        would take hundreds of megabytes.
     """
 
-    def __init__(self, model: str | Path, threads: int = 1) -> None:
-        self.model, self.threads = model, threads
+    def __init__(self, model: str | Path, threads: int = 1, large_px: float = math.inf) -> None:
+        self.model, self.threads, self.large_px = model, threads, large_px
         self.networks: dict[tuple[int, int], runtime.Network] = {}
-        self._compiling = threading.Lock()
+        self._compiling: dict[tuple[int, int], threading.Lock] = {}
 
     def detect(self, picture: np.ndarray, threshold: float, scale: float = 1.0, quarter_turns: int = 0) -> np.ndarray:
         """Find the faces of a picture.
@@ -99,9 +104,10 @@ class CenterFace:
         shape = (_up(turned.shape[0]), _up(turned.shape[1]))
         padded = np.zeros((*shape, 3), np.uint8)
         padded[: turned.shape[0], : turned.shape[1]] = turned
-        with self._compiling:
+        with self._compiling.setdefault(shape, threading.Lock()):
             if shape not in self.networks:
-                self.networks[shape] = runtime.compile_network(self.model, (1, 3, *shape), self.threads, pictures=True)
+                n_threads = 1 if max(shape) > self.large_px else self.threads
+                self.networks[shape] = runtime.compile_network(self.model, (1, 3, *shape), n_threads, pictures=True)
         found = _decode(self.networks[shape](cv2.cvtColor(padded, cv2.COLOR_BGR2RGB)[None]), threshold)
         found[:, :4] = turn_back(found[:, :4], size, quarter_turns) / scale
         return found
@@ -152,8 +158,7 @@ def search(
         `SURE_SCORE`, is in it when it was found again in a frame around it: textures that look like a face do so in
         single frames.
     """
-    detector = CenterFace(model, threads)
-    seldom = CenterFace(model)  # each thread that may run a large network takes hundreds of megabytes
+    detector = CenterFace(model, threads, _up(settings["max_side_px"]))
     threshold = settings["score_threshold"]
     faces: dict[int, np.ndarray] = {}
     finds: dict[int, list[_Find]] = {}
@@ -162,8 +167,8 @@ def search(
         frame, is_thorough = planned
         picture = Picture(frame)
         scale = min(1.0, settings["max_side_px"] / max(frame.planes[0].shape))
-        looks = [(detector, Look(1.0, 0)), *((seldom, look) for look in _THOROUGH if is_thorough)]
-        return [partial(_searched, searcher, picture, threshold, scale, look) for searcher, look in looks]
+        looks = [Look(1.0, 0), *(_THOROUGH if is_thorough else ())]
+        return [partial(_searched, detector, picture, threshold, scale, look) for look in looks]
 
     plan = _first_of_intervals(read(), settings["thorough_interval_s"])
     for (frame, is_thorough), (known, *results) in work_ahead(plan, searches, threads, _AHEAD * threads):
@@ -181,12 +186,13 @@ def search(
         for index in around[start]:
             if index not in finds and finds[start]:
                 wanted.setdefault(index, []).extend(finds[start])
-    for frame in read() if wanted else ():
-        if frame.index in wanted:
-            seen = _look_again(seldom, to_bgr(frame), wanted.pop(frame.index), settings)
-            faces[frame.index] = np.concatenate([faces[frame.index], seen])
-        if not wanted:
-            break
+
+    def searches_again(frame: Frame) -> list[Callable[[], np.ndarray]]:
+        return [partial(_look_again, detector, frame, wanted[frame.index], settings)]
+
+    plan_again = (frame for frame in (read() if wanted else ()) if frame.index in wanted)
+    for frame, (seen,) in work_ahead(islice(plan_again, len(wanted)), searches_again, threads, _AHEAD * threads):
+        faces[frame.index] = np.concatenate([faces[frame.index], seen])
     thorough = {start: np.array([find.face for find in finds[start]]).reshape(-1, 5) for start in starts}
     for start, seen in thorough.items():
         others = [index for index in around[start] if index != start]
@@ -225,10 +231,9 @@ def _unknown(seen: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.asarray(~same.any(axis=1))
 
 
-def _look_again(
-    detector: CenterFace, picture: np.ndarray, finds: Iterable[_Find], settings: Mapping[str, Any]
-) -> np.ndarray:
+def _look_again(detector: CenterFace, frame: Frame, finds: Iterable[_Find], settings: Mapping[str, Any]) -> np.ndarray:
     """Repeat the looks that found something in a frame nearby, each in a window around its find, shape (n, 5)."""
+    picture = to_bgr(frame)
     size = (picture.shape[1], picture.shape[0])
     base = min(1.0, settings["max_side_px"] / max(size))
     windows: dict[Look, list[np.ndarray]] = {}

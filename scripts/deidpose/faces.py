@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from deidpose import runtime, tables
-from deidpose.parallel import work_ahead
+from deidpose.parallel import side_by_side, work_ahead
 from deidpose.video import Frame, Picture, chunks, crop, to_bgr
 
 #: Strides of the three levels of YuNet (Wu et al. 2023, Machine Intelligence Research 20:656-665).
@@ -213,20 +213,23 @@ def detect(
 class _Networks(NamedTuple):
     upright: YuNet
     sideways: YuNet
-    enlarged: YuNet | None
     window: YuNet
+    enlarged: YuNet | None = None
 
 
 def _compile(model: str | Path, height: int, width: int, threads: int, precision: str) -> _Networks:
     # Networks that thorough searches alone need are run by one thread at a time, for the sake of memory.
     scale = _scale(height, width, *_ENLARGED)
     thorough = _scale(height, width, *_THOROUGHLY_ENLARGED)
-    return _Networks(
-        YuNet(model, height, width, threads, precision, scale),
-        YuNet(model, width, height, 1, precision, scale),
-        YuNet(model, height, width, 1, precision, thorough) if thorough >= 1 / _PART else None,
-        YuNet(model, _WINDOW_PX, _WINDOW_PX, 1, precision),
-    )
+    tasks = [
+        partial(YuNet, model, height, width, threads, precision, scale),
+        partial(YuNet, model, width, height, 1, precision, scale),
+        partial(YuNet, model, _WINDOW_PX, _WINDOW_PX, 1, precision),
+    ]
+    if thorough >= 1 / _PART:
+        tasks.append(partial(YuNet, model, height, width, 1, precision, thorough))
+    with side_by_side(threads) as pool:
+        return _Networks(*pool.together(tasks))
 
 
 # ------------------------------------------------------------------------------------- searches of the whole picture

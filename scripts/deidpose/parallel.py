@@ -105,7 +105,8 @@ class SideBySide(NamedTuple):
     """Runs functions without arguments that do not depend on one another.
 
     ``together`` returns their results in order. ``begin`` returns at once, and what it returns gives the results when
-    it is called: where there is one thread, only then is anything done.
+    it is called: where there is one thread, only then is anything done. What is begun has threads of its own, one less,
+    since the caller goes on meanwhile; who asks for its results does a part of what is left.
     """
 
     together: Callable[[Sequence[Callable[[], Any]]], list[Any]]
@@ -122,10 +123,21 @@ def side_by_side(threads: int) -> Iterator[SideBySide]:
     if threads == 1:
         yield SideBySide(one_by_one, lambda tasks: lambda: one_by_one(tasks))
         return
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(threads - 1) as background:
+
+        def together(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
+            return list(pool.map(lambda task: task(), tasks)) if len(tasks) > 1 else one_by_one(tasks)
 
         def begin(tasks: Sequence[Callable[[], Any]]) -> Callable[[], list[Any]]:
-            results = [pool.submit(task) for task in tasks]
-            return lambda: [result.result() for result in results]
+            begun = [background.submit(task) for task in tasks]
 
-        yield SideBySide(lambda tasks: begin(tasks)() if len(tasks) > 1 else one_by_one(tasks), begin)
+            def results() -> list[Any]:
+                mine = {}
+                for index in reversed(range(len(tasks))):  # the other threads come from the other end
+                    if begun[index].cancel():
+                        mine[index] = tasks[index]()
+                return [mine[index] if index in mine else result.result() for index, result in enumerate(begun)]
+
+            return results
+
+        yield SideBySide(together, begin)

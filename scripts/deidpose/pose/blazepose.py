@@ -130,13 +130,14 @@ def people(
     length = max(1, min(_LONGEST_CHUNK, round(settings["search_interval_s"] * frame_rate)))
     n_remembered = max(1, round(_REMEMBERED_S * frame_rate))
     n_patient = max(1, round(_PATIENCE_S * frame_rate))
-    detector = runtime.compile_network(models["blazepose_detector"], None, threads, settings["precision"])
-    # Landmarks and presence; the segmentation mask and the heat maps cost a third of the time.
-    landmarks = runtime.compile_network(models["blazepose_landmarks"], None, threads, settings["precision"], (0, 1))
+    compiled = partial(runtime.compile_network, shape=None, threads=threads, precision=settings["precision"])
     read = read_ahead(map(converted, frames), threads, length)
     shot = _Shot([], [])
     n_people = 0  # in the shots before this one
     with side_by_side(threads) as pool:
+        # Landmarks and presence; the segmentation mask and the heat maps cost a third of the time.
+        of_landmarks = partial(compiled, models["blazepose_landmarks"], outputs=(0, 1))
+        detector, landmarks = pool.together([partial(compiled, models["blazepose_detector"]), of_landmarks])
         networks = _Networks(detector, landmarks, settings["min_presence"], pool)
 
         def search(pictures: list[Picture], detected: Callable[[], list[Region]]) -> None:
