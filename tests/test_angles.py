@@ -34,6 +34,14 @@ def measured(keypoints: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFrame:
     return as_table(joint_angles(keypoints, directions))
 
 
+def test_a_direction_that_is_missing_stays_missing() -> None:
+    keypoints = pd.concat([table({"Neck": (0, 20)}, person=person) for person in range(2)])
+    both = joint_angles(keypoints, pd.concat([facing("right", person) for person in range(2)]))
+    written = as_table(both._replace(direction=np.array([None, "right"], object)))
+    assert written.loc[written["person"] == 0, "direction"].isna().all()
+    assert (written.loc[written["person"] == 1, "direction"] == "right").all()
+
+
 def facing(direction: str, person: int = 0, first: int = 0, last: int = 10**9) -> pd.DataFrame:
     return pd.DataFrame(
         [(person, first, last, direction)], columns=["person", "first_frame", "last_frame", "direction"]

@@ -141,21 +141,21 @@ def test_an_interval_of_nothing_searches_every_frame_thoroughly(
     assert seen["frame"].tolist() == [7, 8]
 
 
-def test_a_network_is_compiled_when_its_shape_first_comes(
+def test_a_network_is_compiled_when_its_shape_first_comes_and_a_large_one_for_one_thread(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shapes: list[Any] = []
+    compiled: list[Any] = []
     compile_network = runtime.compile_network
     monkeypatch.setattr(
         runtime,
         "compile_network",
-        lambda model, shape, *args, **more: shapes.append(shape) or compile_network(model, shape, *args, **more),
+        lambda model, shape, n, **more: compiled.append((shape, n)) or compile_network(model, shape, n, **more),
     )
-    detector = centerface.CenterFace(models["centerface"])
-    assert shapes == []
-    for height in (64, 50, 96):
+    detector = centerface.CenterFace(models["centerface"], 2, 128)
+    assert compiled == []
+    for height in (64, 50, 96, 160):
         detector.detect(np.zeros((height, 128, 3), np.uint8), 0.5)
-    assert shapes == [(1, 3, 64, 128), (1, 3, 96, 128)]
+    assert compiled == [((1, 3, 64, 128), 2), ((1, 3, 96, 128), 2), ((1, 3, 160, 128), 1)]
 
 
 def test_the_frames_are_read_at_most_twice_and_a_second_time_only_as_far_as_needed(

@@ -101,10 +101,8 @@ def test_a_damaged_file_is_told_in_one_sentence_without_what_it_holds(ending: st
     for content in damaged:
         path.write_bytes(content)
         for read in (tables.read, lambda path, name: list(tables.read_blocks(path, name))):
-            with pytest.raises(UserError) as caught:
+            with pytest.raises(UserError, match=r"^The file of the table 'angles' is damaged; [a-z ]+\.$"):
                 read(path, "angles")
-            assert "Erika" not in str(caught.value)
-            assert str(caught.value).endswith((".", "again."))
     path.unlink()
     with pytest.raises(FileNotFoundError):
         tables.read(path, "angles")

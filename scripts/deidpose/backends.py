@@ -58,8 +58,9 @@ def compare(
         The tables ``backend_people``, ``backend_keypoints`` and ``backend_angles``.
     """
     rows: dict[str, list[pd.DataFrame]] = {"backend_people": [], "backend_keypoints": [], "backend_angles": []}
-    for backend, other in itertools.combinations(found, 2):
-        first, second = poses(found[backend]), poses(found[other])
+    bodies = {backend: poses(keypoints) for backend, keypoints in found.items()}
+    for backend, other in itertools.combinations(bodies, 2):
+        first, second = bodies[backend], bodies[other]
         matches = matching.match_people(first, second)
         facing = angles.find_directions(first)
         # Which way somebody faces is a fact of the view and no matter of the network.

@@ -67,9 +67,9 @@ _SNAKEMAKE_MB = 300
 #: everybody take 0.002 to 0.005 MB a frame and person (`tests/bench/run.py long`). This is for four people.
 _TABLE_MB_PER_FRAME = 0.02
 _MB_PER_VIDEO, _S_PER_VIDEO = 2.0, 2.0
-#: Every further thread of a job needs this share more: `detect_faces` with two threads took 1.25 times what it takes
-#: with one, `search_faces` 1.15 times (`tests/bench/step.py`).
-_MORE_PER_THREAD = 0.25
+#: Every further thread of a job needs this share more: `detect_faces` with two threads took 1.28 times what it takes
+#: with one, `search_faces` 1.16 times (`tests/bench/step.py`).
+_MORE_PER_THREAD = 0.3
 #: Before a video is screened only its bytes are known; the densest frame in use is about this long.
 _BYTES_PER_FRAME = 10_000
 _MEGAPIXELS_UNKNOWN = 8.3
