@@ -158,7 +158,24 @@ def test_a_network_is_compiled_when_its_shape_first_comes_and_a_large_one_for_on
     assert compiled == [((1, 3, 64, 128), 2), ((1, 3, 96, 128), 2), ((1, 3, 160, 128), 1)]
 
 
-def test_the_frames_are_read_at_most_twice_and_a_second_time_only_as_far_as_needed(
+@pytest.mark.parametrize("threads", [1, 2])
+def test_frames_are_read_a_second_time_only_as_far_as_there_is_something_to_look_for(
+    pasted: Callable[[set[int]], list[Frame]], models: dict[str, Path], config: dict[str, Any], threads: int
+) -> None:
+    read: list[int] = []
+
+    def frames_read() -> Iterator[Frame]:
+        for frame in pasted({0, 4}):
+            read.append(frame.index)
+            yield frame
+
+    settings = {**config["audit"], "thorough_interval_s": 0.2}
+    seen = centerface.search(frames_read, models["centerface"], settings, threads)
+    assert seen["frame"].tolist() == [0, 4]
+    assert read == [*range(16), *range(6)]  # the next thorough search is that of frame 6
+
+
+def test_frames_that_show_nothing_are_read_once(
     frames: list[Frame], models: dict[str, Path], config: dict[str, Any]
 ) -> None:
     read: list[int] = []
