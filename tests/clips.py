@@ -38,6 +38,7 @@ def write_video(
     pts: Sequence[int] | None = None,
     turn: str | None = None,
     full_range: bool = False,
+    pixel_aspect: Fraction | None = None,
     sound: str | None = "aac",
     tags: dict[str, str] = TAGS,
     options: dict[str, str] | None = None,
@@ -54,6 +55,8 @@ def write_video(
         As FFmpeg names them; the container is guessed from the name of the file.
     rate, time_base, pts
         Constant rate, or timestamps in units of a time base.
+    pixel_aspect : Fraction, optional
+        Width of a stored pixel over its height.
     sound : str, optional
         Codec of a stream with a tone of 440 hertz; it lasts as long as the pictures.
     first_shown : int, optional
@@ -70,6 +73,8 @@ def write_video(
         context.time_base = time_base
         context.color_range = 2 if full_range else 1
         context.thread_count = 2
+        if pixel_aspect is not None:
+            context.sample_aspect_ratio = pixel_aspect
         if turn is not None:
             a, b, c, d = (value << 16 for value in TURNS[turn])
             stream.set_display_matrix([a, b, 0, c, d, 0, 0, 0, 1 << 30])

@@ -696,6 +696,55 @@ def test_black_and_white_are_black_and_white_whatever_the_range_and_the_size(odd
     assert np.abs(picture[:, 32:].astype(int) - 255).max() <= 2
 
 
+@pytest.mark.parametrize("name", ["camcorder.mp4", "camcorder.mkv", "camcorder.mov", "camcorder.avi"])
+@pytest.mark.parametrize("turn", [None, "clockwise"])
+@pytest.mark.parametrize("pixel_aspect", [Fraction(4, 3), Fraction(16, 15), Fraction(99, 100)])
+def test_pixels_that_are_not_square_are_rejected(
+    name: str, turn: str | None, pixel_aspect: Fraction, small: list[np.ndarray], tmp_path: Path
+) -> None:
+    reason = rejection(write_video(tmp_path / name, small, pixel_aspect=pixel_aspect, turn=turn, sound=None))
+    assert reason.startswith(f"The pixels are not square ({pixel_aspect.numerator}:{pixel_aspect.denominator})")
+    assert reason.endswith("export the video with square pixels.")
+
+
+@pytest.mark.parametrize("pixel_aspect", [None, Fraction(1), Fraction(640, 639), Fraction(1280, 1281)])
+def test_pixels_that_are_square_but_for_rounding_are_accepted(
+    pixel_aspect: Fraction | None, small: list[np.ndarray], tmp_path: Path
+) -> None:
+    path = write_video(tmp_path / "phone.mp4", small, pixel_aspect=pixel_aspect)
+    assert "reason" not in video.screen(path, LIMITS)[0]
+
+
+def slowed_down(source: Path, destination: Path, factor: int) -> Path:
+    """Stretch the times of the packets of a video without encoding it again, all shown in the order of decoding."""
+    with av.open(str(source)) as given, av.open(str(destination), "w") as output:
+        stream = output.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.size:
+                packet.pts = packet.dts = (packet.dts or 0) * factor
+                packet.stream = stream
+                output.mux(packet)
+    return destination
+
+
+def test_a_video_whose_frames_are_not_counted_alike_in_its_copy_is_rejected(
+    pictures: list[np.ndarray], tmp_path: Path
+) -> None:
+    source = write_video(tmp_path / "phone.mp4", pictures, options={"bf": "2"}, sound=None)
+    slow = slowed_down(source, tmp_path / "slow.mp4", 8)
+    with av.open(str(slow)) as container:
+        assert sum(packet.is_discard for packet in container.demux(video=0)) > 0
+    facts, timestamps = video.screen(slow, LIMITS)
+    assert "reason" not in facts
+    with pytest.raises(UserError):
+        list(video.read_frames(tmp_path / "copy.mkv", video.remux(slow, timestamps, tmp_path / "copy.mkv")))
+    found = video.examine(str(slow), LIMITS, str(tmp_path / "scratch.mkv"), 1)
+    assert found["facts"]["reason"].startswith("The frames of the video cannot be counted reliably")
+    assert found["timestamps"] == {}
+    assert not (tmp_path / "scratch.mkv").exists()
+    assert "reason" not in video.examine(str(source), LIMITS, str(tmp_path / "scratch.mkv"), 1)["facts"]
+
+
 def test_timestamps_that_begin_with_a_date_are_refused(variant: Callable[..., Path]) -> None:
     begin = 1_715_932_800_000
     path = variant("camera.mkv", time_base=Fraction(1, 1000), pts=[begin + 33 * index for index in range(10)])

@@ -49,6 +49,10 @@ _ENCODER_THREADS = "2"
 _LATEST_START_S = 3600  # no cut or delay explains more
 _SMALLEST_SIDE_PX = 32  # the smallest picture that every network takes
 
+#: How far the sides of a pixel may differ, as a share. Encoders round the width of a picture that they scale to even
+#: pixels, which leaves up to half a percent; a line of the body is then turned by 0.15 degrees at most.
+_MOST_STRETCHED = 0.005
+
 #: Packets may be compressed in the file, but not by much; and a small file has a header of its own.
 _MOST_REPEATED, _PACKED_BYTES = 4, 1_000_000
 
@@ -448,6 +452,7 @@ def examine(path: str, limits: Sequence[float], scratch: str, threads: int) -> d
             timestamps = remux(path, timestamps, scratch)
             first = next(read_frames(scratch, timestamps, threads))
             facts["height"], facts["width"] = first.planes[0].shape
+            _count_again(scratch, timestamps, threads)
             _try_encoder(first, timestamps, layout(scratch), f"{scratch}.mp4")
         except UserError as error:
             facts["reason"] = str(error)
@@ -455,6 +460,18 @@ def examine(path: str, limits: Sequence[float], scratch: str, threads: int) -> d
         Path(scratch).unlink(missing_ok=True)
         timestamps = pd.DataFrame()
     return {"facts": facts, "timestamps": timestamps.to_dict("list")}
+
+
+def _count_again(copy: str, timestamps: pd.DataFrame, threads: int) -> None:
+    """Decode the copy to its end in the way of every later step, which must find the frames that screening found."""
+    try:
+        for _ in _decode_listed(copy, timestamps, threads):
+            guard.tick()
+    except UserError:
+        raise UserError(
+            "The frames of the video cannot be counted reliably, as happens when a video was cut or slowed down "
+            "without being encoded again: packets before time zero are left in it, which players skip. Export it again."
+        ) from None
 
 
 def _try_encoder(first: Frame, timestamps: pd.DataFrame, look: Layout, scratch: str) -> None:
@@ -495,11 +512,13 @@ def _screen(path: str | Path, limits: Limits, threads: int, facts: dict[str, Any
     with container:
         _read_header(container, stream, facts)
         _check_size(stream.codec_context.width, stream.codec_context.height, limits)
+        _check_pixels_are_square(stream)
         stated_s = (container.duration or 0) / av.time_base
         if stated_s > limits.duration_s:
             raise UserError(f"The video lasts {stated_s / 60:.0f} minutes, over screen.max_duration_minutes.")
         expected = built.n_frames.get(stream.id if built.kind == "matroska" else stream.index, 0)
         pts = _decode_all(container, stream, limits, size, expected, facts)
+        _check_pixels_are_square(stream)  # the coded pictures may say more than the header of the file
         time_base = stream.time_base
     assert time_base is not None
     filled = _increasing(pts)
@@ -548,6 +567,16 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
     if width * height > limits.pixels:
         megapixels = width * height / 1e6
         raise UserError(f"The picture has {megapixels:.1f} megapixels, over the limit screen.max_megapixels.")
+
+
+def _check_pixels_are_square(stream: VideoStream) -> None:
+    """Reject pixels that are wider than high or higher than wide: every angle between slanted lines would be wrong."""
+    for ratio in (stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio):
+        if ratio and not 1 - _MOST_STRETCHED <= ratio <= 1 + _MOST_STRETCHED:
+            raise UserError(
+                f"The pixels are not square ({ratio.numerator}:{ratio.denominator}), so joint angles measured in the "
+                "stored picture would be wrong; export the video with square pixels."
+            )
 
 
 def _decode_all(
