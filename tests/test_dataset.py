@@ -185,7 +185,7 @@ def test_the_table_gives_subjects_and_conditions(tmp_path: Path) -> None:
 @pytest.mark.parametrize("condition", ["all", "ALL", "=SUM(A1)", "x" * 41, "<b>"])
 def test_a_condition_that_could_mislead_a_reader_of_the_release_is_refused(tmp_path: Path, condition: str) -> None:
     listed = table(tmp_path, "source\tcondition", f"a.mp4\t{condition}")
-    with pytest.raises(UserError, match=r"Line 2 .* has the condition"):
+    with pytest.raises(UserError, match=r"Line 2 .* as condition, but it must be a condition that begins with"):
         dataset.read_table(listed)
 
 
@@ -198,24 +198,36 @@ def test_accents_match_however_they_are_composed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        (["source\tvideo\tage", "a.mp4\tA\t50"], "must have the columns .*source | video | age"),
+        (
+            ["source\tvideo\tage", "a.mp4\tA\t50"],
+            "Line 1 .* names the column 'age', which is unknown. The columns, .*, are source, video,",
+        ),
         (["source,video", "a.mp4,A"], "separated by tabs"),
-        (["video", "A"], "must have the columns"),
-        ([], "reads: nothing"),
-        (["source\tvideo", "\tA"], "Line 2 .* names no source"),
+        (["video", "A"], "Line 1 .* must name the column source as well"),
+        ([], "is empty: its first line must name the columns"),
+        (["source\tvideo", "\tA"], "Line 2 .* must name its source: the path of a video inside the dataset"),
         (["source\tvideo", "a.mp4\tA\tmore"], "Line 2 .* has 3 fields"),
-        (["source\tvideo", "a.mp4\tleft_knee"], "Line 2 .* has the id 'left_knee'"),
-        (["source\tvideo", "a.mp4\t-a"], "has the id '-a'"),
-        (["source\tvideo", "a.mp4\tü"], "has the id 'ü'"),
-        (["source\tvideo", f"a.mp4\t{'x' * 65}"], "at most 64 characters"),
+        (
+            ["source\tvideo", "a.mp4\tleft_knee"],
+            "Line 2 .* has 'left_knee' as video, but it must be an id of letters A to Z",
+        ),
+        (["source\tvideo", "a.mp4\t-a"], "has '-a' as video"),
+        (["source\tvideo", "a.mp4\tü"], "has 'ü' as video"),
+        (["source\tvideo", f"a.mp4\t{'x' * 65}"], "Line 2 .* has 65 characters as video, but at most 64 are allowed"),
         (["source\tvideo", "a.mp4\tS1", "b.mp4\ts1"], "Line 3 .* repeats the id 's1' of line 2"),
         (["source\tvideo", "a.mp4\tA", "a.mp4\tB"], "Line 3 .* repeats the source 'a.mp4' of line 2"),
         (["source\tvideo", "a.mp4\tA", "./a.mp4\tB"], "lists 'a.mp4' twice"),
-        (["source\tpatient", "a.mp4\t1"], "Line 2 .* names the person '1': .* a token such as 0-1f0c99"),
-        (["source\tpatient", "a.mp4\t0-1f0c99, 1-1f0c99"], "names the person '0-1f0c99, 1-1f0c99'"),
-        (["source\tvisible", "a.mp4\t0-1f0c99; 1-1f0c99"], "names the person '0-1f0c99; 1-1f0c99'"),
-        (["source\tvisible", "a.mp4\t0-1f0c99,"], "names the person ''"),
-        (["source\tvisible", "a.mp4\t0-1F0C99"], "names the person '0-1F0C99'"),
+        (
+            ["source\tpatient", "a.mp4\t1"],
+            "Line 2 .* has '1' as patient, but it must be the token of .*, such as 0-1f0c99",
+        ),
+        (["source\tpatient", "a.mp4\t0-1f0c99, 1-1f0c99"], "has '0-1f0c99, 1-1f0c99' as patient"),
+        (
+            ["source\tvisible", "a.mp4\t0-1f0c99; 1-1f0c99"],
+            "has '0-1f0c99; 1-1f0c99' as visible, .* with commas between",
+        ),
+        (["source\tvisible", "a.mp4\t0-1f0c99,"], "has '0-1f0c99,' as visible"),
+        (["source\tvisible", "a.mp4\t0-1F0C99"], "has '0-1F0C99' as visible"),
         (["source\tvideo", "A1.mp4\tA"], "lists 'A1.mp4', which is not in the dataset"),
         (["source\tvideo", "b.mp\tA"], "Did you mean 'b.mp4'"),
     ],

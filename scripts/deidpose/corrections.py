@@ -4,21 +4,19 @@ Imports the standard library only, because the Snakefile imports this module and
 Snakefile again; what works on tables of pandas imports it when it is called.
 """
 
-import difflib
 import logging
 import math
-import os
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from deidpose import tsv_tables
 from deidpose.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Columns of the table; all but the last must be there.
+#: Columns of the table; all but the last must be there, see ``config/corrections.schema.yaml``.
 COLUMNS: tuple[str, ...] = (
     "video", "first_frame", "last_frame", "x", "y", "width", "height", "action", "reviewer", "note"
 )  # fmt: skip
@@ -36,9 +34,6 @@ ACTIONS: dict[str, str] = {
 
 #: The status of a video that a reviewer has left out, where others are accepted or rejected.
 LEFT_OUT = "left out"
-
-#: Initials or a role: letters, digits, and what stands between them. Short, for it is released.
-_REVIEWER = re.compile(r"\w[\w .-]{0,19}")
 
 #: A region that a person has marked is a rectangle, and the least that a mask guarantees to hide is the ellipse
 #: inscribed in its box: a box this many times as large has an ellipse that goes through the corners of the rectangle.
@@ -64,9 +59,10 @@ class Correction(NamedTuple):
 
 
 def read(path: str | Path, videos: Collection[str]) -> list[Correction]:
-    """Return the rows of a table of corrections: tab-separated, UTF-8, with a header.
+    """Return the rows of a table of corrections.
 
-    Every line is a row: quotation marks do not join lines, so that a stray one cannot swallow the rows below it.
+    `tsv_tables.read` says what the file may look like, and ``config/corrections.schema.yaml`` what its columns may
+    hold.
 
     Parameters
     ----------
@@ -82,29 +78,8 @@ def read(path: str | Path, videos: Collection[str]) -> list[Correction]:
     """
     if not path:
         return []
-    try:
-        text = Path(os.path.expanduser(path)).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"The table of corrections {path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise UserError(f"Line {line} of the table of corrections {path} is not UTF-8 text: save it as that.") from None
-    # Not splitlines: that also parts at signs that may stand inside a note.
-    lines = [(number, line.split("\t")) for number, line in enumerate(re.split("\r\n|\r|\n", text), 1) if line.strip()]
-    if not lines:
-        raise UserError(f"The table of corrections {path} is empty: its first line must name the columns.")
-    header = [_plain(name) for name in lines[0][1]]
-    while header and not header[-1]:
-        header.pop()
-    _check_header(header, f"Line {lines[0][0]} of the table of corrections {path}")
-    rows = []
-    for number, fields in lines[1:]:
-        where = f"Line {number} of the table of corrections {path}"
-        if any(field.strip() for field in fields[len(header) :]):
-            raise UserError(f"{where} has {len(fields)} fields, but the first line names {len(header)} columns.")
-        row = dict.fromkeys(COLUMNS, "") | dict(zip(header, map(_plain, fields), strict=False))
-        rows.append(_correction(number, row, videos, where))
-    return rows
+    rows = tsv_tables.read(path, "corrections")
+    return [_correction(line, row, videos, tsv_tables.where(line, path, "corrections")) for line, row in rows]
 
 
 def usable(rows: Iterable[Correction], screening: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -301,42 +276,20 @@ def _misfit(row: Mapping[str, Any], size: tuple[int, int], n_frames: int) -> str
     return ""
 
 
-def _plain(field: str) -> str:
-    """Return a field without the blanks and the quotation marks that spreadsheet programs put around texts."""
-    field = field.strip()
-    return field[1:-1].strip() if len(field) > 1 and field[0] == field[-1] == '"' else field
-
-
-def _check_header(header: Sequence[str], where: str) -> None:
-    for name in header:
-        if name not in COLUMNS:
-            raise UserError(f"{where} names the column '{name}', which is unknown.{_hint(name, COLUMNS)}")
-        if header.count(name) > 1:
-            raise UserError(f"{where} names the column '{name}' twice.")
-    missing = [name for name in COLUMNS[:-1] if name not in header]
-    if missing:
-        raise UserError(f"{where} must name the columns, separated by tabs, but {', '.join(missing)} is missing.")
-
-
 def _correction(number: int, row: Mapping[str, str], videos: Collection[str], where: str) -> Correction:
     video, action, reviewer = row["video"], row["action"], row["reviewer"]
     if video not in videos:
-        raise UserError(f"{where} is about the video '{video}', which is not in the study.{_hint(video, videos)}")
-    if action not in ACTIONS:
-        raise UserError(
-            f"{where} has the action '{action}', but it must be one of {', '.join(ACTIONS)}.{_hint(action, ACTIONS)}"
-        )
-    if not _REVIEWER.fullmatch(reviewer):
-        raise UserError(
-            f"{where} must name its reviewer by initials or a role, at most 20 letters, digits, blanks, dots and "
-            "hyphens: they are released in the manifest."
-        )
+        near = tsv_tables.hint(video, videos)
+        raise UserError(f"{where} is about the video '{tsv_tables.shown(video)}', which is not in the study.{near}")
     given = [name for name in COLUMNS[1:7] if row[name]]
     if action == "exclude_video":
         if given:
             raise UserError(f"{where} leaves out the whole video, so {', '.join(given)} must be empty.")
         return Correction(number, video, None, None, None, action, reviewer)
-    first, last = (_frame(row[name], name, where) for name in COLUMNS[1:3])
+    missing = [name for name in COLUMNS[1:3] if not row[name]]
+    if missing:
+        raise UserError(f"{where} {ACTIONS[action]}, so it needs the number of a frame as {' and as '.join(missing)}.")
+    first, last = (int(row[name]) for name in COLUMNS[1:3])
     if first > last:
         raise UserError(f"{where} begins at frame {first}, after its end at frame {last}.")
     missing = [name for name in _BOX if not row[name]]
@@ -347,25 +300,8 @@ def _correction(number: int, row: Mapping[str, str], videos: Collection[str], wh
     return Correction(number, video, first, last, box, action, reviewer)
 
 
-def _frame(text: str, name: str, where: str) -> int:
-    if not re.fullmatch("[0-9]{1,9}", text):
-        told = f"'{text}'" if text else "empty"
-        raise UserError(f"{where} must have the number of a frame, counted from 0, as {name}, but it is {told}.")
-    return int(text)
-
-
 def _region(row: Mapping[str, str], where: str) -> tuple[float, float, float, float]:
-    values = []
-    for name in _BOX:
-        # No exponents, no "nan": a spreadsheet program that writes such has changed the number.
-        if not re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]*)?", row[name]):
-            raise UserError(f"{where} must have a number of pixels, such as 120.5, as {name}, but it is '{row[name]}'.")
-        values.append(float(row[name]))
-    if values[2] <= 0 or values[3] <= 0:
+    x, y, width, height = (float(row[name]) for name in _BOX)
+    if width <= 0 or height <= 0:
         raise UserError(f"{where} has a region without extent: width and height must be above 0.")
-    return values[0], values[1], values[2], values[3]
-
-
-def _hint(given: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(given, list(known), n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    return x, y, width, height

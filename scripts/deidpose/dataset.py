@@ -4,14 +4,12 @@ Imports the standard library only, because the Snakefile imports this module and
 Snakefile again.
 """
 
-import csv
 import difflib
 import hashlib
 import hmac
 import logging
 import os
 import posixpath
-import re
 import secrets
 import stat
 import unicodedata
@@ -19,23 +17,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from deidpose import tsv_tables
 from deidpose.errors import UserError
+from deidpose.tsv_tables import shown
 
 #: Endings of video files, in lower case; upper case counts too.
 EXTENSIONS: tuple[str, ...] = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
 
 #: What an id of a video looks like. No underscore: file names join id and method with one.
 ID_PATTERN = "[A-Za-z0-9][A-Za-z0-9-]*"
-_ID_LENGTH = 64
-
-#: Columns of the optional table of videos.
-TABLE_COLUMNS: tuple[str, ...] = ("source", "video", "subject", "condition", "patient", "visible")
-
-#: What a condition looks like: it is released and stands in the report.
-CONDITION_PATTERN = r"\w[\w .,:()+/-]{0,39}"
-
-#: The word for every condition together.
-ALL_CONDITIONS = "all"
 
 #: What a token of a person looks like, see `people.token`.
 TOKEN_PATTERN = "[0-9]+-[0-9a-f]{6}"
@@ -116,7 +106,7 @@ def scan(
         video = row.video if row and row.video else video_id(source, secret)
         if video.lower() in taken:
             raise UserError(
-                f"The videos {_shown(taken[video.lower()])} and {_shown(source)} have the same id {video}: "
+                f"The videos {shown(taken[video.lower()])} and {shown(source)} have the same id {video}: "
                 "give one of them another in the table of videos."
             )
         taken[video.lower()] = source
@@ -153,67 +143,27 @@ def video_id(source: str, secret: bytes) -> str:
 
 
 def read_table(path: str | Path) -> list[Row]:
-    """Return the rows of a table of videos: tab-separated, UTF-8, with a header.
+    """Return the rows of a table of videos.
 
-    The column ``source`` (path inside the dataset) is needed, ``video`` (the id; empty for one made from the secret),
-    ``subject``, ``condition``, ``patient`` (the token of a person) and ``visible`` (tokens, separated by commas) are
-    optional.
+    `tsv_tables.read` says what the file may look like, and ``config/videos.schema.yaml`` what its columns may hold.
 
     Raises
     ------
     UserError
-        The table cannot be read, has wrong columns, or an id or a source that is malformed or comes twice, or
-        a condition or a token that is malformed.
+        The table cannot be read, a field does not fit the schema, or an id or a source comes twice.
     """
-    try:
-        # utf-8-sig and newline="": spreadsheet programs write a byte order mark and Windows line ends.
-        with open(os.path.expanduser(path), encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            lines = [(number, line) for number, line in enumerate(csv.reader(file, delimiter="\t"), 1) if any(line)]
-    except OSError as error:
-        raise UserError(f"The table of videos {path} cannot be read: {error.strerror}.") from None
-    except csv.Error:
-        raise UserError(f"The table of videos {path} is not a tab-separated table.") from None
-    header = [name.strip() for name in lines[0][1]] if lines else []
-    unknown = [name for name in header if name not in TABLE_COLUMNS]
-    if "source" not in header or unknown or len(set(header)) < len(header):
-        raise UserError(
-            f"The table of videos {path} must have the columns {', '.join(TABLE_COLUMNS)}, separated by tabs, "
-            f"but its first line reads: {_shown(' | '.join(header)) or 'nothing'}."
-        )
     rows: list[Row] = []
     seen: dict[tuple[str, str], int] = {}
-    for number, line in lines[1:]:
-        where = f"Line {number} of the table of videos {path}"
-        if len(line) > len(header):
-            raise UserError(f"{where} has {len(line)} fields, but the first line has {len(header)}.")
-        fields = dict.fromkeys(TABLE_COLUMNS, "") | dict(zip(header, (field.strip() for field in line), strict=False))
+    for line, fields in tsv_tables.read(path, "videos", other_bytes=True):
         row = Row(**fields)
-        if not row.source:
-            raise UserError(f"{where} names no source.")
-        if row.video and (len(row.video) > _ID_LENGTH or not re.fullmatch(ID_PATTERN, row.video)):
-            raise UserError(
-                f"{where} has the id '{_shown(row.video)}': an id has letters A to Z, digits and hyphens only, begins "
-                f"with a letter or digit, and has at most {_ID_LENGTH} characters."
-            )
-        if row.condition and (
-            not re.fullmatch(CONDITION_PATTERN, row.condition) or row.condition.lower() == ALL_CONDITIONS
-        ):
-            raise UserError(
-                f"{where} has the condition '{_shown(row.condition)}': a condition begins with a letter or digit, has "
-                f"at most 40 letters, digits, spaces and simple signs, and is not '{ALL_CONDITIONS}', which stands for "
-                "every video together."
-            )
-        for token in (*filter(None, [row.patient]), *_tokens(row.visible)):
-            if not re.fullmatch(TOKEN_PATTERN, token):
-                raise UserError(
-                    f"{where} names the person '{_shown(token)}': a person is named by a token such as 0-1f0c99, which "
-                    "the review page shows, several of them with commas between."
-                )
         # Ids become file names, and some file systems take A and a for the same.
         for column, value in (("source", row.source), ("id", row.video.lower())):
             if value and (column, value) in seen:
-                raise UserError(f"{where} repeats the {column} '{_shown(value)}' of line {seen[column, value]}.")
-            seen[column, value] = number
+                raise UserError(
+                    f"{tsv_tables.where(line, path, 'videos')} repeats the {column} '{shown(value)}' of line "
+                    f"{seen[column, value]}."
+                )
+            seen[column, value] = line
         rows.append(row)
     return rows
 
@@ -271,7 +221,7 @@ def _walk(root: str, skip: frozenset[str], inside: str = "", above: tuple[str, .
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
-        raise UserError(f"The directory {_shown(folder)} of the dataset cannot be read: {error.strerror}.") from None
+        raise UserError(f"The directory {shown(folder)} of the dataset cannot be read: {error.strerror}.") from None
     for entry in entries:
         path = f"{inside}/{entry.name}" if inside else entry.name
         if entry.name.startswith("."):
@@ -297,12 +247,12 @@ def _match(rows: list[Row], sources: list[str], table: str | Path | None) -> dic
         source = wanted if wanted in exact else composed.get(unicodedata.normalize("NFC", wanted))
         if source is None:
             near = difflib.get_close_matches(wanted, sources, n=1)
-            hint = f" Did you mean '{_shown(near[0])}'?" if near else " It is to be the path inside the dataset."
+            hint = f" Did you mean '{shown(near[0])}'?" if near else " It is to be the path inside the dataset."
             raise UserError(
-                f"The table of videos {table} lists '{_shown(row.source)}', which is not in the dataset.{hint}"
+                f"The table of videos {table} lists '{shown(row.source)}', which is not in the dataset.{hint}"
             )
         if source in matched:
-            raise UserError(f"The table of videos {table} lists '{_shown(source)}' twice.")
+            raise UserError(f"The table of videos {table} lists '{shown(source)}' twice.")
         matched[source] = row
     return matched
 
@@ -325,8 +275,3 @@ def _make_secret(file: Path) -> None:
                 os.replace(partial, file)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _shown(name: str) -> str:
-    """Return a name that any terminal can print."""
-    return os.fsencode(name).decode("utf-8", "replace")

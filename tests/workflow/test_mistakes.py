@@ -39,6 +39,29 @@ def test_a_mistake_in_the_settings_is_told_in_a_sentence(
     assert "Traceback" not in told
 
 
+@pytest.mark.parametrize(
+    ("table", "content", "sentence"),
+    [
+        ("videos", "source\tcondtion\n", "Line 1 of the table of videos {path} names the column 'condtion', which is "
+                                          "unknown. Did you mean 'condition'?"),
+        ("corrections", "video\taction\n", "Line 1 of the table of corrections {path} must name the columns "),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_table_is_told_in_a_sentence(
+    snakemake: Run, tmp_path: Path, table: str, content: str, sentence: str
+) -> None:
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos/a.mp4").touch()
+    path = tmp_path / "table.tsv"
+    path.write_text(content, encoding="utf-8")
+    folders = [f"dataset={tmp_path}/videos", f"results_dir={tmp_path}/results"]
+    done = snakemake("--config", *folders, f"{table}={path}", "--dry-run")
+    assert done.returncode != 0
+    told = done.stdout + done.stderr
+    assert sentence.format(path=path) in told
+    assert "Traceback" not in told
+
+
 def test_a_study_of_nothing_but_broken_files_still_has_a_report(snakemake: Run, tmp_path: Path, models: object) -> None:
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos/broken.mp4").write_bytes(b"no video")
