@@ -28,15 +28,19 @@ include: "rules/status.smk"
 
 
 rule all:
-    """Everything: the audited release with its report and manifest, and what a person should look at."""
+    """Make the audited release with its report and manifest, and the page for the reviewer."""
     default_target: True
     input:
         f"{RELEASE}/manifest.json",
         f"{RESTRICTED}/review/index.html",
+    message:
+        "Completing the release and the review page."
 
 
 rule models:
-    """All networks and the libraries of the report's page, so that no later job needs to go out."""
+    """Fetch all networks and the libraries of the report, so that later jobs need no network access."""
     input:
         expand("resources/models/{file}", file=MODEL_FILES),
         expand("resources/libraries/{file}", file=LIBRARY_FILES),
+    message:
+        "Making sure that all networks and libraries are present."

@@ -1,5 +1,5 @@
 rule anonymize:
-    """One video with its faces hidden by one method. Not audited yet."""
+    """Mask the faces in one video by one method; the result is not audited yet."""
     input:
         video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
@@ -10,7 +10,7 @@ rule anonymize:
         f"{LOGS}/anonymize/{{video}}_{{method}}.log",
     benchmark:
         f"{BENCHMARKS}/anonymize/{{video}}_{{method}}.tsv"
-    # Much waits for it; audits and drawings fill the cores that are free meanwhile.
+    # Run early: many jobs depend on this.
     priority: 1
     conda:
         "../envs/deidpose.yaml"
@@ -22,12 +22,14 @@ rule anonymize:
         mask=mask_of_method,
         encode=config["encode"],
         code=code("anonymize"),
+    message:
+        "Masking the faces in {wildcards.video} by {wildcards.method}."
     script:
         "../scripts/anonymize.py"
 
 
 rule reencode:
-    """The control: one video through the same decoder and encoder, with nothing hidden."""
+    """Make the control: decode and encode one video as for a mask, but mask nothing."""
     input:
         video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
@@ -37,7 +39,7 @@ rule reencode:
         f"{LOGS}/reencode/{{video}}.log",
     benchmark:
         f"{BENCHMARKS}/reencode/{{video}}.tsv"
-    # Much waits for it; audits and drawings fill the cores that are free meanwhile.
+    # Run early: many jobs depend on this.
     priority: 1
     conda:
         "../envs/deidpose.yaml"
@@ -48,12 +50,14 @@ rule reencode:
     params:
         encode=config["encode"],
         code=code("reencode"),
+    message:
+        "Re-encoding {wildcards.video} without a mask, as the control."
     script:
         "../scripts/reencode.py"
 
 
 rule search_faces:
-    """Faces that an independent detector finds in one video, in its original or in one masked copy."""
+    """Search one video, in its original or one masked copy, for faces with an independent detector."""
     input:
         video=pictures_of_source,
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
@@ -71,19 +75,21 @@ rule search_faces:
         mem_mb=megabytes("search_faces"),
         runtime=minutes("search_faces"),
     params:
-        # Not all of the section: what a verdict is made of it reruns no search.
+        # Only what a search uses, so that changing how verdicts are reached reruns no search.
         audit={
             key: config["audit"][key]
             for key in ("score_threshold", "max_side_px", "thorough_interval_s")
         },
         networks=networks.digests(NETWORKS, ["centerface"]),
         code=code("search_faces"),
+    message:
+        "Searching for faces in {wildcards.video} ({wildcards.source}) with an independent detector."
     script:
         "../scripts/search_faces.py"
 
 
 rule audit:
-    """Whether one masked video hides every face that anything finds in it or in its original."""
+    """Check that one masked video hides every face that any detector finds in it or in its original."""
     input:
         video=f"{RESTRICTED}/masked/{{video}}_{{method}}.mp4",
         original=f"{RESTRICTED}/sanitized/{{video}}.mkv",
@@ -95,7 +101,7 @@ rule audit:
         detections=f"{RESTRICTED}/detections/{{video}}.parquet",
         searched_original=f"{RESTRICTED}/searched/{{video}}_original.parquet",
         searched=f"{RESTRICTED}/searched/{{video}}_{{method}}.parquet",
-        # Only where somebody is named, as for the masks.
+        # Only if someone stays visible, as for the masks.
         people=lambda wildcards: (
             f"{RESTRICTED}/people/{wildcards.video}.csv"
             if DETAILS[wildcards.video].visible
@@ -123,5 +129,7 @@ rule audit:
         visible=lambda wildcards: DETAILS[wildcards.video].visible,
         models={name: MODELS[name] for name in ("yunet", "centerface")},
         code=code("audit"),
+    message:
+        "Auditing {wildcards.video} masked by {wildcards.method}."
     script:
         "../scripts/audit.py"

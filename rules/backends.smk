@@ -1,6 +1,6 @@
 from deidpose import candidates
 
-# Which pose networks can be compared here. Nothing of this is needed by a study, and nothing of it is released.
+# Pose networks that are available for comparison. No study depends on this file, and none of its results is released.
 try:
     COMPARED, LEFT_OUT = candidates.choose(
         config["backends"],
@@ -16,15 +16,17 @@ BACKENDS = f"{RESTRICTED}/backends"
 
 
 rule backends:
-    """How the pose networks that can be run here agree with one another, and what each costs; never released."""
+    """Compare the available pose networks by agreement and cost; the result is never released."""
     input:
         f"{BACKENDS}/backends.md",
+    message:
+        "Completing the comparison of pose networks."
 
 
 rule try_backend:
-    """BODY_25 keypoints of everyone in one original with one of several pose networks, and what that cost."""
+    """Estimate the BODY_25 keypoints of everyone in one original with one pose network, and measure the cost."""
     input:
-        # What the network reads besides pictures, as `pose_inputs` has it for that of the study.
+        # What the network reads besides pictures, as in `pose_inputs`.
         unpack(
             lambda wildcards: {
                 name: model(entry)
@@ -40,7 +42,7 @@ rule try_backend:
         cost=f"{BACKENDS}/keypoints/{{video}}_{{backend}}.json",
     log:
         f"{LOGS}/try_backend/{{video}}_{{backend}}.log",
-    # Not with those of the study, which are counted to say how far that is.
+    # Kept apart from the study's benchmarks, which `make status` counts as its progress.
     benchmark:
         f"{BACKENDS}/benchmarks/try_backend/{{video}}_{{backend}}.tsv"
     wildcard_constraints:
@@ -62,13 +64,17 @@ rule try_backend:
         networks=lambda wildcards: networks.digests(
             NETWORKS, pose.networks(COMPARED[wildcards.backend]).values()
         ),
-        code=code("try_backend"),
+        code=lambda wildcards: code(
+            "try_backend", pose.module_of(COMPARED[wildcards.backend]["backend"])
+        ),
+    message:
+        "Trying the pose network {wildcards.backend} on {wildcards.video}."
     script:
         "../scripts/try_backend.py"
 
 
 rule compare_backends:
-    """How every pose network agrees with every other in one original: people, keypoints and angles."""
+    """Compare the people, keypoints and angles that each pair of pose networks finds in one original."""
     input:
         keypoints=expand(
             f"{BACKENDS}/keypoints/{{video}}_{{backend}}.parquet",
@@ -95,12 +101,14 @@ rule compare_backends:
         backends=list(COMPARED),
         kinematics=config["kinematics"],
         code=code("compare_backends"),
+    message:
+        "Comparing pose networks on {wildcards.video}."
     script:
         "../scripts/compare_backends.py"
 
 
 rule show_backends:
-    """What was found of the pose networks over all videos, as tables and a figure."""
+    """Combine the comparison of pose networks over all videos into tables and a figure."""
     input:
         costs=of_study(
             f"{BACKENDS}/keypoints/{{video}}_{{backend}}.json", backend=COMPARED
@@ -138,6 +146,7 @@ rule show_backends:
         signal=SIGNAL,
         code=code("show_backends"),
     message:
-        candidates.told(COMPARED, LEFT_OUT)
+        "Combining the comparison of pose networks over all videos.\n"
+        + candidates.told(COMPARED, LEFT_OUT)
     script:
         "../scripts/show_backends.py"

@@ -22,7 +22,7 @@ try:
     NETWORKS = networks.load(Path(workflow.basedir) / "config/models.yaml")
     LIBRARIES = networks.load(Path(workflow.basedir) / "config/page_libraries.yaml")
     RESULTS = os.path.expanduser(config["results_dir"])
-    # Files that a pose backend needs and that are the user's own.
+    # Files that a pose backend reads and that the user provides.
     POSE_FILES = pose.files(config["pose"])
     POSE_CONTAINER = pose.container(config["pose"])
     VIDEOS = dataset.scan(
@@ -33,11 +33,10 @@ try:
         ),
         skip=[RESULTS, *import_folders.within(config["pose"], config["dataset"])],
     )
-    # Where the keypoints are that were there before, of the videos that have any.
     IMPORTS = import_folders.find(config["pose"], VIDEOS, config["dataset"])
     DETAILS = dataset.details(VIDEOS, config["dataset"], config["videos"])
     CORRECTIONS = corrections.read(config["corrections"], VIDEOS)
-    # What does not fit a video is told at once where the videos are known, and else behind the checkpoint.
+    # Report misfits now if the videos are screened; otherwise after the checkpoint.
     corrections.usable(
         CORRECTIONS, resources.read_screening(f"{RESULTS}/restricted/screening.tsv")
     )
@@ -53,16 +52,16 @@ CONTROL = "reencode"
 METHODS = config["methods"]
 COPIES = [*METHODS, CONTROL]
 SOURCES = ["original", *COPIES]
-# Which angles the answer is given in.
 SIGNAL = "filtered" if config["kinematics"]["filter"] else "unfiltered"
 POSE = pose.told(config["pose"])
 POSE_MODELS = pose.networks(POSE)
+POSE_MODULE = pose.module_of(POSE["backend"])
 MORE_MB, MORE_S_PER_FRAME = pose.cost(POSE)
 
-# Who is left visible, by the tokens of the table of videos.
+# People left visible, as the table of videos names them.
 VISIBLE = {video: row.visible for video, row in DETAILS.items() if row.visible}
 
-# What a reader of the release may know of the settings: all but the paths.
+# Settings that the release shows: all but paths.
 UNTOLD = ("dataset", "results_dir", "videos", "secret_file", "corrections", "backends")
 SETTINGS = {
     key: value for key, value in config.items() if key not in (*UNTOLD, "only_study")
@@ -75,7 +74,7 @@ LIBRARY_FILES = {entry["file"]: name for name, entry in LIBRARIES.items()}
 
 
 wildcard_constraints:
-    # What no text matches keeps the steps of videos out of the plan of a study that takes them as they are.
+    # With only_study, a pattern that matches nothing excludes all steps of single videos.
     video="(?!)" if config["only_study"] else dataset.ID_PATTERN,
     method="[a-z]+",
     source="[a-z]+",
@@ -85,31 +84,32 @@ wildcard_constraints:
 
 
 def model(name):
-    """Return the file of a network. Its date says nothing: where it is fetched anew it is the same, by its digest."""
+    """Return the file of a network. Ignore its date, because its digest fixes its content."""
     return ancient(f"resources/models/{NETWORKS[name]['file']}")
 
 
 def pose_inputs():
-    """Return what a pose backend reads besides pictures: name -> file, of networks and of the user's own."""
-    # Functions, because Snakemake takes braces in a path for wildcards.
+    """Return what a pose backend reads besides pictures: name -> file of each network and each file of the user."""
+    # Use functions, because Snakemake reads braces in a path as wildcards.
     own = {name: lambda _, path=path: path for name, path in POSE_FILES.items()}
     return {name: model(entry) for name, entry in POSE_MODELS.items()} | own
 
 
 def source_in_dataset(wildcards):
-    """Return the path of a source video inside the dataset: a dataset that has moved reruns nothing."""
+    """Return the path of a source video inside the dataset, so that moving the dataset reruns nothing."""
     return os.path.relpath(
         VIDEOS[wildcards.video], os.path.expanduser(config["dataset"])
     )
 
 
-def code(script):
-    """Return the digest of the library modules that a script uses: a rule reruns when they change."""
-    return provenance.code_digest(Path(workflow.basedir) / "scripts" / f"{script}.py")
+def code(script, *loaded):
+    """Return the digest of the modules that a script uses, and of those it loads by name: changes rerun the rule."""
+    path = Path(workflow.basedir) / "scripts" / f"{script}.py"
+    return provenance.code_digest(path, loaded)
 
 
 def mask_of_method(wildcards):
-    """Return how strongly one method masks: another method's strength reruns nothing of it."""
+    """Return the mask settings of one method, so that another method's strength does not rerun it."""
     return settings.mask_of(config["mask"], wildcards.method)
 
 
@@ -121,7 +121,7 @@ def facts_of_videos():
 
 
 def accepted_videos():
-    """Return the ids of the videos that can be used and that no reviewer has left out, in the order of the screening."""
+    """Return the ids of the usable videos that no reviewer has excluded, in the order of the screening."""
     try:
         return corrections.usable(CORRECTIONS, facts_of_videos())
     except UserError as error:
@@ -129,12 +129,12 @@ def accepted_videos():
 
 
 def accepted_findings(wildcards):
-    """Return what a reviewer has accepted in one video, for the verdict of its audits."""
+    """Return the findings that a reviewer has accepted in one video."""
     return corrections.accepted(CORRECTIONS, wildcards.video)
 
 
 def of_study(pattern, **wildcards):
-    """Return an input function: the pattern for every accepted video and all the given wildcards."""
+    """Return an input function that expands the pattern over all accepted videos and the given wildcards."""
     return lambda _: expand(pattern, video=accepted_videos(), **wildcards)
 
 
@@ -144,17 +144,17 @@ audits_of_study = of_study(
 
 
 def of_sources(pattern):
-    """Return the pattern for the original and all its copies, as inputs or outputs of a rule."""
+    """Expand the pattern over the original and all its copies."""
     return expand(pattern, source=SOURCES, allow_missing=True)
 
 
 def of_copies(pattern):
-    """Return the pattern for all copies of the original, the control last."""
+    """Expand the pattern over all copies of the original, the control last."""
     return expand(pattern, source=COPIES, allow_missing=True)
 
 
 def videos_of_study(_):
-    """Return the subject and the condition of every video of the study, empty where the table names none."""
+    """Return the subject and condition of every video of the study, empty if the table gives none."""
     return {
         video: (DETAILS[video].subject, DETAILS[video].condition)
         for video in accepted_videos()
@@ -174,7 +174,7 @@ def pictures_of_source(wildcards):
 
 
 def size_of_job(wildcards):
-    """Return what a job has to work on: facts of its video, the bytes of a source, or the number of videos."""
+    """Return the size of a job's work: facts of its video, bytes of its source, or the number of videos."""
     video = getattr(wildcards, "video", None)
     if video is None:
         return {"n_videos": len(VIDEOS)}
@@ -185,14 +185,14 @@ def size_of_job(wildcards):
 
 
 def megabytes(rule_name, more=0):
-    """Return the memory request of a rule as a function of its video, more with every attempt."""
+    """Return a function that requests memory by the size of the job and the attempt."""
     return lambda wildcards, attempt, threads: resources.megabytes(
         rule_name, size_of_job(wildcards), attempt, more, threads
     )
 
 
 def minutes(rule_name, more_per_frame=0):
-    """Return the time request of a rule as a function of its video, more with every attempt."""
+    """Return a function that requests time by the size of the job and the attempt."""
     return lambda wildcards, attempt: resources.minutes(
         rule_name, size_of_job(wildcards), attempt, more_per_frame
     )

@@ -1,5 +1,5 @@
 rule detect_faces:
-    """Every face that YuNet finds in one video, frame by frame."""
+    """Detect faces in every frame of one video with YuNet."""
     input:
         video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
@@ -11,7 +11,7 @@ rule detect_faces:
         f"{LOGS}/detect_faces/{{video}}.log",
     benchmark:
         f"{BENCHMARKS}/detect_faces/{{video}}.tsv"
-    # Much waits for it; audits and drawings fill the cores that are free meanwhile.
+    # Run early: many jobs depend on this.
     priority: 1
     conda:
         "../envs/deidpose.yaml"
@@ -26,18 +26,20 @@ rule detect_faces:
         precision=config["pose"]["precision"],
         networks=networks.digests(NETWORKS, ["yunet"]),
         code=code("detect_faces"),
+    message:
+        "Detecting faces in {wildcards.video}."
     script:
         "../scripts/detect_faces.py"
 
 
 rule track_faces:
-    """What is to be masked in every frame: faces over time, and heads from the pose of the original."""
+    """Decide what to mask in every frame: faces tracked over time, and heads from the pose of the original."""
     input:
         detections=f"{RESTRICTED}/detections/{{video}}.parquet",
         keypoints=f"{RESTRICTED}/keypoints/{{video}}_original.parquet",
         cuts=f"{RESTRICTED}/cuts/{{video}}.parquet",
         screening=f"{RESTRICTED}/screened/{{video}}.tsv",
-        # Only where somebody is named: another patient in that table reruns no mask.
+        # Only if someone stays visible, so that naming another patient reruns no mask.
         people=lambda wildcards: (
             f"{RESTRICTED}/people/{wildcards.video}.csv"
             if DETAILS[wildcards.video].visible
@@ -51,7 +53,7 @@ rule track_faces:
         f"{LOGS}/track_faces/{{video}}.log",
     benchmark:
         f"{BENCHMARKS}/track_faces/{{video}}.tsv"
-    # Much waits for it; audits and drawings fill the cores that are free meanwhile.
+    # Run early: many jobs depend on this.
     priority: 1
     conda:
         "../envs/deidpose.yaml"
@@ -64,5 +66,7 @@ rule track_faces:
         corrections=lambda wildcards: corrections.of_masks(CORRECTIONS, wildcards.video),
         visible=lambda wildcards: DETAILS[wildcards.video].visible,
         code=code("track_faces"),
+    message:
+        "Tracking faces and heads in {wildcards.video}."
     script:
         "../scripts/track_faces.py"

@@ -1,7 +1,7 @@
 rule finish:
-    """That all steps of one video are done, and with what: the end of each video of a study that is done in shares."""
+    """Record that all steps of one video are done, and with which settings, for a study that runs in shares."""
     input:
-        # What the study takes of a video; everything else is made for one of these.
+        # What the study reads of a video; every other file leads to one of these.
         audits=expand(
             f"{RESTRICTED}/audit/{{{{video}}}}_{{method}}.json", method=METHODS
         ),
@@ -25,5 +25,7 @@ rule finish:
     params:
         stamp=lambda wildcards: stamp(wildcards.video),
         code=code("finish"),
+    message:
+        "Recording that all steps of {wildcards.video} are done."
     script:
         "../scripts/finish.py"

@@ -1,8 +1,8 @@
-# Keypoints of originals that were there before (pose.import), for the kinematics alone: measured.smk chooses them.
+# Existing keypoints of originals (pose.import), which only the kinematics use; see measured.smk.
 
 
 rule import_pose:
-    """BODY_25 keypoints of everyone in the original of one video, from OpenPose's JSON that was there before."""
+    """Import existing OpenPose JSON as the BODY_25 keypoints of everyone in one original."""
     input:
         video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
@@ -22,7 +22,7 @@ rule import_pose:
         mem_mb=megabytes("import_pose"),
         runtime=minutes("import_pose"),
     params:
-        # No inputs, for the reasons that sources are none.
+        # Not inputs, for the same reasons as sources.
         folder=lambda wildcards: IMPORTS[wildcards.video],
         fingerprint=lambda wildcards: import_folders.fingerprint(
             config["pose"], IMPORTS[wildcards.video]
@@ -30,12 +30,14 @@ rule import_pose:
         pose={key: POSE[key] for key in ("max_people", "min_confidence")}
         | import_folders.told(config["pose"]),
         code=code("import_pose"),
+    message:
+        "Importing existing OpenPose keypoints of {wildcards.video}."
     script:
         "../scripts/import_pose.py"
 
 
 rule list_imported_people:
-    """Who of the imported people of one video is the patient, and whether they are where the backend sees people."""
+    """Identify the patient among the imported people of one video, and check their positions against the backend's."""
     input:
         imported=f"{RESTRICTED}/imported/{{video}}_original.parquet",
         backend=f"{RESTRICTED}/keypoints/{{video}}_original.parquet",
@@ -56,5 +58,7 @@ rule list_imported_people:
     params:
         is_named=lambda wildcards: bool(DETAILS[wildcards.video].patient),
         code=code("list_imported_people"),
+    message:
+        "Identifying the patient in the imported keypoints of {wildcards.video}."
     script:
         "../scripts/list_imported_people.py"

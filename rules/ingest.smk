@@ -1,5 +1,5 @@
 rule screen:
-    """Decode one source video to its end; accept it, or reject it with a reason."""
+    """Decode one source video to its end, and accept it or reject it with a reason."""
     input:
         **pose_inputs(),
     output:
@@ -19,19 +19,21 @@ rule screen:
         mem_mb=megabytes("screen", MORE_MB),
         runtime=minutes("screen"),
     params:
-        # Not an input: Snakemake takes braces in a path for wildcards and compares large files by their date alone.
+        # Not an input: Snakemake reads braces in a path as wildcards and compares large files by date alone.
         source=source_in_dataset,
         fingerprint=lambda wildcards: dataset.fingerprint(VIDEOS[wildcards.video]),
         limits=config["screen"],
         pose=POSE,
         networks=networks.digests(NETWORKS, POSE_MODELS.values()),
-        code=code("screen"),
+        code=code("screen", POSE_MODULE),
+    message:
+        "Screening {wildcards.video}."
     script:
         "../scripts/screen.py"
 
 
 checkpoint screening:
-    """Collect the screening of every video: from here on it is known which can be used."""
+    """Collect the screening of all videos, which determines the videos of the study."""
     input:
         screening=expand(f"{RESTRICTED}/screened/{{video}}.tsv", video=VIDEOS),
         key=expand(f"{RESTRICTED}/screened/{{video}}.key.tsv", video=VIDEOS),
@@ -50,6 +52,8 @@ checkpoint screening:
         runtime=minutes("screening"),
     params:
         code=code("screening"),
+    message:
+        "Collecting the screening results of all videos."
     script:
         "../scripts/screening.py"
 
@@ -67,7 +71,7 @@ rule sanitize:
         f"{LOGS}/sanitize/{{video}}.log",
     benchmark:
         f"{BENCHMARKS}/sanitize/{{video}}.tsv"
-    # Much waits for it; audits and drawings fill the cores that are free meanwhile.
+    # Run early: many jobs depend on this.
     priority: 1
     conda:
         "../envs/deidpose.yaml"
@@ -78,12 +82,14 @@ rule sanitize:
     params:
         source=source_in_dataset,
         code=code("sanitize"),
+    message:
+        "Copying the pictures of {wildcards.video}, without sound or metadata."
     script:
         "../scripts/sanitize.py"
 
 
 rule find_cuts:
-    """The frames at which one video cuts to another scene: nobody is followed over them."""
+    """Find the frames at which one video cuts to another scene; people are not tracked across them."""
     input:
         video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
@@ -93,7 +99,7 @@ rule find_cuts:
         f"{LOGS}/find_cuts/{{video}}.log",
     benchmark:
         f"{BENCHMARKS}/find_cuts/{{video}}.tsv"
-    # Much waits for it; audits and drawings fill the cores that are free meanwhile.
+    # Run early: many jobs depend on this.
     priority: 1
     conda:
         "../envs/deidpose.yaml"
@@ -103,12 +109,14 @@ rule find_cuts:
         runtime=minutes("find_cuts"),
     params:
         code=code("find_cuts"),
+    message:
+        "Finding scene cuts in {wildcards.video}."
     script:
         "../scripts/find_cuts.py"
 
 
 rule prove_sanitizing:
-    """What one source held besides its pictures, and what each file made from it holds, measured."""
+    """List what one source held besides its pictures, and check what each file made from it holds."""
     input:
         key=f"{RESTRICTED}/screened/{{video}}.key.tsv",
         sanitized=f"{RESTRICTED}/sanitized/{{video}}.mkv",
@@ -120,7 +128,7 @@ rule prove_sanitizing:
             method=METHODS,
         ),
     output:
-        # The first has the names of tags as they are in the source; the second is released.
+        # The inventory has tag names from the source; the table is released.
         inventory=f"{RESTRICTED}/sanitizing/{{video}}.csv",
         table=f"{RESTRICTED}/sanitizing/{{video}}_sanitizing.csv",
         proof=f"{RESTRICTED}/sanitizing/{{video}}.json",
@@ -138,5 +146,7 @@ rule prove_sanitizing:
         source=source_in_dataset,
         limits=config["screen"],
         code=code("prove_sanitizing"),
+    message:
+        "Checking what the files made from {wildcards.video} contain."
     script:
         "../scripts/prove_sanitizing.py"

@@ -1,5 +1,5 @@
 rule match_people:
-    """Who of the original is who in each copy, and how often a copy changes, loses or adds somebody."""
+    """Match the people of the original with those of each copy, and count switches, losses and additions."""
     input:
         original=measured_original,
         copies=of_copies(f"{RESTRICTED}/keypoints/{{video}}_{{source}}.parquet"),
@@ -21,12 +21,14 @@ rule match_people:
     params:
         methods=COPIES,
         code=code("match_people"),
+    message:
+        "Matching people between the original and the copies of {wildcards.video}."
     script:
         "../scripts/match_people.py"
 
 
 rule joint_angles:
-    """Joint and segment angles of everyone in one video, in the original and in every copy, and their movements."""
+    """Compute everyone's joint and segment angles and movements in the original and all copies of one video."""
     input:
         keypoints=measured_sources,
         matches=f"{RESTRICTED}/matches/{{video}}.parquet",
@@ -49,12 +51,14 @@ rule joint_angles:
         sources=SOURCES,
         kinematics=config["kinematics"],
         code=code("joint_angles"),
+    message:
+        "Computing joint angles and movements in {wildcards.video}."
     script:
         "../scripts/joint_angles.py"
 
 
 rule compare:
-    """What every method did to the angles and keypoints of one video, person by person, raw and net of the control."""
+    """Measure how each method changed the angles and keypoints of one video, by person, raw and net of the control."""
     input:
         original_keypoints=measured_original,
         original_angles=f"{RESTRICTED}/angles/{{video}}_original.csv",
@@ -67,7 +71,7 @@ rule compare:
     output:
         effects=f"{RESTRICTED}/effects/{{video}}.csv",
         keypoint_effects=f"{RESTRICTED}/keypoint_effects/{{video}}.csv",
-        # Some frames of every angle, for the plots of difference against mean.
+        # A sample of frames of every angle, for the Bland-Altman plots.
         pairs=f"{RESTRICTED}/pairs/{{video}}.parquet",
     log:
         f"{LOGS}/compare/{{video}}.log",
@@ -83,12 +87,14 @@ rule compare:
         methods=COPIES,
         signal=SIGNAL,
         code=code("compare"),
+    message:
+        "Measuring how each method changed angles and keypoints in {wildcards.video}."
     script:
         "../scripts/compare.py"
 
 
 rule export:
-    """Keypoints and angles of one video in the formats that other tools read."""
+    """Export the keypoints and angles of one video in formats that other tools read."""
     input:
         keypoints=measured_sources,
         angles=of_sources(f"{RESTRICTED}/angles/{{video}}_{{source}}.csv"),
@@ -108,5 +114,7 @@ rule export:
     params:
         sources=SOURCES,
         code=code("export"),
+    message:
+        "Exporting the keypoints and angles of {wildcards.video} for other tools."
     script:
         "../scripts/export.py"

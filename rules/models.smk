@@ -1,15 +1,15 @@
-# File -> its entry, also of networks that only `backends` or another setting needs.
+# File -> entry of each network, including those that these settings do not use.
 ENTRIES = {entry["file"]: entry for entry in NETWORKS.values()}
 
 
-# Compute nodes may have no network: these run where Snakemake itself does.
+# Compute nodes may have no internet access, so these rules run on the host of Snakemake.
 localrules:
     fetch_model,
     fetch_library,
 
 
 rule fetch_model:
-    """Fetch one network, refused unless its digest is the one in config/models.yaml."""
+    """Fetch one network and refuse it unless its digest is the one in config/models.yaml."""
     output:
         "resources/models/{file}",
     log:
@@ -24,12 +24,14 @@ rule fetch_model:
         runtime=minutes("fetch_model"),
     params:
         entry=lambda wildcards: ENTRIES[wildcards.file],
+    message:
+        "Fetching the network {wildcards.file} and checking its digest."
     script:
         "../scripts/fetch_model.py"
 
 
 rule fetch_library:
-    """Fetch one library of the report's page, refused unless its digest is the one in config/page_libraries.yaml."""
+    """Fetch one library of the report and refuse it unless its digest is the one in config/page_libraries.yaml."""
     output:
         "resources/libraries/{file}",
     log:
@@ -44,5 +46,7 @@ rule fetch_library:
         runtime=minutes("fetch_library"),
     params:
         entry=lambda wildcards: LIBRARIES[LIBRARY_FILES[wildcards.file]],
+    message:
+        "Fetching the report library {wildcards.file} and checking its digest."
     script:
         "../scripts/fetch_model.py"

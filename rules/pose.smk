@@ -1,6 +1,6 @@
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-# Whether Snakemake runs rules in the containers that they name.
+# Whether this run of Snakemake uses containers.
 WITH_CONTAINERS = (
     DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
 )
@@ -13,7 +13,7 @@ if POSE_CONTAINER and not WITH_CONTAINERS:
 
 
 rule estimate_pose:
-    """BODY_25 keypoints of everyone in one video, from its original or one of its copies."""
+    """Estimate the BODY_25 keypoints of everyone in one video, in its original or one of its copies."""
     input:
         **pose_inputs(),
         video=pictures_of_source,
@@ -26,7 +26,7 @@ rule estimate_pose:
         f"{LOGS}/estimate_pose/{{video}}_{{source}}.log",
     benchmark:
         f"{BENCHMARKS}/estimate_pose/{{video}}_{{source}}.tsv"
-    # Much waits for it; audits and drawings fill the cores that are free meanwhile.
+    # Run early: many jobs depend on this.
     priority: 1
     conda:
         "../envs/deidpose.yaml"
@@ -39,13 +39,15 @@ rule estimate_pose:
     params:
         pose=POSE,
         networks=networks.digests(NETWORKS, POSE_MODELS.values()),
-        code=code("estimate_pose"),
+        code=code("estimate_pose", POSE_MODULE),
+    message:
+        "Estimating poses in {wildcards.video} ({wildcards.source})."
     script:
         "../scripts/estimate_pose.py"
 
 
 rule draw_skeleton:
-    """The skeletons of everyone, in OpenPose's colours, drawn onto one anonymized video."""
+    """Draw everyone's skeleton, in OpenPose's colours, onto one masked video."""
     input:
         video=f"{RESTRICTED}/masked/{{video}}_{{method}}.mp4",
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
@@ -65,5 +67,7 @@ rule draw_skeleton:
     params:
         encode=config["encode"],
         code=code("draw_skeleton"),
+    message:
+        "Drawing skeletons onto {wildcards.video} masked by {wildcards.method}."
     script:
         "../scripts/draw_skeleton.py"

@@ -1,5 +1,5 @@
 rule publish:
-    """The only door to the release: link what the audit has passed, and write the manifest."""
+    """Link what the audit has passed into the release, and write the manifest; no other rule writes there."""
     input:
         screening=f"{RESTRICTED}/screening.tsv",
         audits=audits_of_study,
@@ -48,5 +48,7 @@ rule publish:
         visible=VISIBLE,
         excluded=corrections.excluded(CORRECTIONS),
         code=code("publish"),
+    message:
+        "Publishing what the audit has passed and writing the manifest."
     script:
         "../scripts/publish.py"

@@ -1,5 +1,5 @@
 rule list_people:
-    """Everybody who is seen in one video, by a name for the table of videos, and who is taken for the patient."""
+    """List everyone seen in one video, with names for the table of videos, and identify the patient."""
     input:
         keypoints=f"{RESTRICTED}/keypoints/{{video}}_original.parquet",
         screening=f"{RESTRICTED}/screened/{{video}}.tsv",
@@ -9,7 +9,7 @@ rule list_people:
         f"{LOGS}/list_people/{{video}}.log",
     benchmark:
         f"{BENCHMARKS}/list_people/{{video}}.tsv"
-    # The masks wait for it.
+    # Run early: masks may depend on this.
     priority: 1
     conda:
         "../envs/deidpose.yaml"
@@ -20,12 +20,14 @@ rule list_people:
     params:
         patient=lambda wildcards: DETAILS[wildcards.video].patient,
         code=code("list_people"),
+    message:
+        "Listing the people in {wildcards.video}."
     script:
         "../scripts/list_people.py"
 
 
 rule draw_review:
-    """What a person should look at in one video, with pictures; they show the original."""
+    """Draw the doubtful places of one video for the reviewer; the pictures show the original."""
     input:
         video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
@@ -52,12 +54,14 @@ rule draw_review:
     params:
         shape=config["mask"]["shape"],
         code=code("draw_review"),
+    message:
+        "Drawing the doubtful places of {wildcards.video} for the reviewer."
     script:
         "../scripts/draw_review.py"
 
 
 rule review_page:
-    """One page for the whole study on which a person looks at what is in doubt, and decides."""
+    """Build the page on which the reviewer looks at all doubtful places of the study and decides."""
     input:
         places=of_study(f"{RESTRICTED}/review/{{video}}.json"),
     output:
@@ -77,5 +81,7 @@ rule review_page:
         excluded=corrections.excluded(CORRECTIONS),
         visible=VISIBLE,
         code=code("review_page"),
+    message:
+        "Building the review page."
     script:
         "../scripts/review_page.py"

@@ -1,5 +1,5 @@
-# What the steps of all videos go by: settings but those of the study, networks, and the code of every step. Of files of
-# the user's own, size and date; their content may be hundreds of megabytes.
+# Digest of what the steps of all videos depend on: settings except the study's, networks, and the code of every step.
+# The user's own files count by size and date, because they may be hundreds of megabytes.
 OF_VIDEOS = shares.stamp(
     {key: value for key, value in SETTINGS.items() if key not in ("study", "report")},
     MODELS,
@@ -14,7 +14,7 @@ OF_VIDEOS = shares.stamp(
 
 
 def stamp(video):
-    """Return the digest of all that one video is made with now."""
+    """Return the digest of everything that the results of one video now depend on."""
     row = DETAILS[video]
     return shares.stamp(
         OF_VIDEOS,

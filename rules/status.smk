@@ -2,7 +2,7 @@ from snakemake.logging import logger
 
 
 def tell():
-    """Log what is done, failed, rejected and withheld, and where to look."""
+    """Log what is done, failed, rejected and withheld, and where to find it."""
     logger.info(status.describe(RESULTS, Path(workflow.basedir), brief=True))
 
 
@@ -12,11 +12,11 @@ onstart:
         "method": METHODS,
         "source": SOURCES,
         "only": {
-            # No audit asks for the control, and nobody for keypoints that are not there.
+            # Audits do not search the control, and only some videos have keypoints to import.
             "search_faces": {"source": ["original", *METHODS]},
             "import_pose": {"video": list(IMPORTS)},
             "list_imported_people": {"video": list(IMPORTS)},
-            # It is for shares, and says nothing that the other steps do not.
+            # Only studies that run in shares use this rule; other steps show the same progress.
             "finish": {"video": []},
         },
         "imported": list(IMPORTS),

@@ -1,4 +1,4 @@
-# Figure of the study -> its category in Snakemake's report, its title, and what it is measured against.
+# Figure of the study -> its category and title in Snakemake's report, and the basis of its values.
 FIGURES = {
     "tradeoff": ("Study", "Which method to choose", "net of control"),
     "accuracy": ("Angles", "Mean absolute difference", "raw, with control"),
@@ -37,7 +37,7 @@ STUDY_TABLES = (
 
 
 rule show_video:
-    """Angles and skeletons of one video as the report shows them, numbers and no pixel, and a figure of the patient's."""
+    """Prepare the angles and skeletons of one video for the report, without pixels, and plot the patient's angles."""
     input:
         keypoints=measured_sources,
         angles=of_sources(f"{RESTRICTED}/angles/{{video}}_{{source}}.csv"),
@@ -62,12 +62,14 @@ rule show_video:
         sources=SOURCES,
         signal=SIGNAL,
         code=code("show_video"),
+    message:
+        "Preparing {wildcards.video} for the report."
     script:
         "../scripts/show_video.py"
 
 
 rule study:
-    """The dataset-wide answer: effects of every video, their statistics over videos or subjects, and the figures."""
+    """Combine the effects of all videos into statistics over videos or subjects, and draw the figures."""
     input:
         effects=of_study(f"{RESTRICTED}/effects/{{video}}.csv"),
         keypoint_effects=of_study(f"{RESTRICTED}/keypoint_effects/{{video}}.csv"),
@@ -112,12 +114,14 @@ rule study:
         signal=SIGNAL,
         withhold=config["audit"]["withhold"],
         code=code("study"),
+    message:
+        "Computing the statistics and figures of the study."
     script:
         "../scripts/study.py"
 
 
 rule report:
-    """The study on one page that opens offline, with no source pixel and no source name in it."""
+    """Build the report: one page that opens offline and contains no source pixel and no source name."""
     input:
         **{name: f"{RESTRICTED}/study/{name}.csv" for name in STUDY_TABLES},
         screening=f"{RESTRICTED}/screening.tsv",
@@ -138,7 +142,7 @@ rule report:
             category="Study",
             labels={"figure": "The whole study on one page", "basis": "raw and net"},
         ),
-        # Names of the files of study/videos that are not inside the page and go out beside it.
+        # Names of the files of study/videos that are released next to the page instead of inside it.
         beside=f"{RESTRICTED}/study/beside.json",
     log:
         f"{LOGS}/report.log",
@@ -161,5 +165,7 @@ rule report:
         excluded=corrections.excluded(CORRECTIONS),
         libraries=list(LIBRARY_FILES.values()),
         code=code("report"),
+    message:
+        "Building the report."
     script:
         "../scripts/report.py"

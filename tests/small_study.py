@@ -1,13 +1,15 @@
 """A study that is small enough to be run again and again, in a folder of its own with everything that belongs to it."""
 
 import hashlib
-import re
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import snakemake_logger_plugin_jobs as planned
 
 SETTINGS = ("dataset=data", "results_dir=results", "videos=videos.tsv")
 METHODS = "methods=[blur,block]"
@@ -33,7 +35,9 @@ class SmallStudy(NamedTuple):
         """Start Snakemake as the leader of a group of processes, as a terminal does."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(self.folder)]
         command += ["--snakefile", str(self.root / "Snakefile"), *arguments, "--config", *SETTINGS, *config]
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": dict(os.environ), **options}
+        # For --logger jobs.
+        options["env"]["PYTHONPATH"] = str(Path(__file__).parent)
         # Whoever started the tests in the background has had them ignore Ctrl-C, and their children too.
         options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
         return subprocess.Popen(command, cwd=self.root, text=True, errors="replace", start_new_session=True, **options)
@@ -46,11 +50,11 @@ class SmallStudy(NamedTuple):
 
     def plan(self, *arguments: str, **options: Any) -> dict[str, str]:
         """Return the jobs that would be run, such as ``track_faces/a``, and why."""
-        code, said = self.run("--dry-run", *arguments, **options)
+        code, said = self.run(*arguments, "--dry-run", "--logger", "jobs", **options)
         assert code == 0, said[-3000:]
-        found = re.findall(r"^ +log: results/logs/(\S+)\.log$.*?^ +reason: ([^\n]*)$", said, re.MULTILINE | re.DOTALL)
+        found = planned.read(said)
         assert found or "Nothing to be done" in said, said[-3000:]
-        return dict(found)
+        return {name: job.reason for name, job in found.items()}
 
     def copy(self, folder: Path, root: Path | None = None) -> "SmallStudy":
         """Return the same study in another folder, with the dates of its files, by which Snakemake goes."""

@@ -1,28 +1,91 @@
-"""Profiles: which rules are one job together, and what a chunk of a study is."""
+"""Rules and profiles: what every rule declares, which rules are one job together, and what a chunk of a study is."""
 
 import os
 import re
+import string
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from snakemake.api import Workflow
+from snakemake.iocontainers import Wildcards
+from snakemake.rules import Rule
 
 from deidpose import status
 
+pytest_plugins = ["workflow_objects"]
+
 PROFILES = ("htcondor", "kubernetes", "lsf", "sge", "slurm")
+#: Rules that name targets and run nothing: no log, no benchmark, no environment.
+TARGETS = {"all", "models", "backends"}
+#: Its further lines list the networks that are left out, and where the user can put their files.
+LONG_MESSAGE = "show_backends"
 
 
-def rules_of_a_video(root: Path) -> set[str]:
-    """Rules whose outputs have the wildcard video."""
-    found = set()
-    for path in (root / "rules").glob("*.smk"):
-        for rule in re.split(r"^(?=(?:rule|checkpoint) \w+:)", path.read_text("utf-8"), flags=re.MULTILINE)[1:]:
-            output = re.search(r"^    output:\n(.*?)^    \w+:", rule, re.MULTILINE | re.DOTALL)
-            if output and "{video}" in output[1]:
-                found.add(rule.split()[1].rstrip(":"))
-    return found
+def without_constraints(pattern: str) -> str:
+    """Return a pattern with the bare names of its wildcards."""
+    return re.sub(r"\{(\w+),[^{}]*\}", r"{\1}", pattern)
+
+
+def test_only_targets_run_no_script(rules: list[Rule]) -> None:
+    assert {rule.name for rule in rules if not rule.is_script} == TARGETS
+
+
+def test_every_rule_has_a_sentence_as_its_docstring(rules: list[Rule]) -> None:
+    for rule in rules:
+        assert re.fullmatch(r"[A-Z][^\n]*\.", rule.docstring or ""), rule.name
+
+
+def test_every_rule_says_what_it_does_in_a_sentence_without_a_path(rules: list[Rule]) -> None:
+    for rule in rules:
+        sentence, *more = (rule.message or "").splitlines() or [""]
+        assert re.fullmatch(r"[A-Z][a-z-]+ing [^/\\~]*\.", sentence), rule.name
+        assert not more or rule.name == LONG_MESSAGE, rule.name
+
+
+def test_a_message_is_filled_in_with_wildcards_of_its_rule_alone(
+    rules: list[Rule], wildcards_of_a_job: Callable[[Rule], Wildcards]
+) -> None:
+    for rule in rules:
+        fields = {field for _, field, _, _ in string.Formatter().parse(rule.message) if field is not None}
+        assert fields <= {f"wildcards.{name}" for name in rule.wildcard_names}, rule.name
+        filled = rule.message.format(wildcards=wildcards_of_a_job(rule))
+        assert "{" not in filled.splitlines()[0], rule.name
+
+
+def test_messages_of_two_jobs_are_never_the_same(rules: list[Rule]) -> None:
+    assert len({rule.message for rule in rules}) == len(rules)
+    for rule in rules:
+        assert all(f"{{wildcards.{name}}}" in rule.message for name in rule.wildcard_names), rule.name
+
+
+def test_log_and_benchmark_of_every_job_are_named_by_its_rule_and_wildcards(
+    workflow: Workflow, jobs: list[Rule]
+) -> None:
+    """How far a study is, is read from these names; the comparison of pose networks is no part of a study."""
+    logs, benchmarks, backends = (workflow.globals[name] for name in ("LOGS", "BENCHMARKS", "BACKENDS"))
+    for rule in jobs:
+        (log,) = (without_constraints(str(path)) for path in rule.log)
+        wildcards = re.findall(r"\{(\w+)\}", log)
+        assert set(wildcards) == set(rule.wildcard_names), rule.name
+        job = "/".join(filter(None, [rule.name, "_".join(f"{{{name}}}" for name in wildcards)]))
+        assert log == f"{logs}/{job}.log"
+        folder = benchmarks if Path(rule.snakefile).stem != "backends" else f"{backends}/benchmarks"
+        assert without_constraints(str(rule.benchmark)) == f"{folder}/{job}.tsv"
+
+
+def test_every_job_runs_in_the_environment_of_the_workflow(root: Path, jobs: list[Rule]) -> None:
+    for rule in jobs:
+        folder = Path(rule.snakefile).parent
+        assert (folder / str(rule.conda_env)).resolve() == root / "envs/deidpose.yaml", rule.name
+
+
+def test_every_job_runs_a_script_that_is_there(jobs: list[Rule]) -> None:
+    for rule in jobs:
+        assert (Path(rule.snakefile).parent / rule.script).is_file(), rule.name
 
 
 def read(root: Path, profile: str) -> dict[str, Any]:
@@ -31,11 +94,11 @@ def read(root: Path, profile: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_all_that_is_done_with_a_video_is_in_its_group(root: Path, profile: str) -> None:
-    rules = rules_of_a_video(root)
-    assert {"screen", "anonymize", "draw_review"} < rules
+def test_all_that_is_done_with_a_video_is_in_its_group(root: Path, profile: str, rules: list[Rule]) -> None:
+    names = {rule.name for rule in rules if "video" in rule.wildcard_names}
+    assert {"screen", "anonymize", "draw_review"} < names
     settings = read(root, profile)
-    assert settings["groups"] == {rule: "screening" if rule == "screen" else "video" for rule in rules}
+    assert settings["groups"] == {name: "screening" if name == "screen" else "video" for name in names}
     assert settings["group-components"].keys() == {"screening", "video"}
 
 
@@ -54,10 +117,13 @@ def test_only_the_tested_profile_does_not_say_that_it_is_untested(root: Path, pr
     assert ("UNTESTED" in text) == (profile != "slurm")
 
 
-def test_rules_name_no_queue_and_no_retries(root: Path) -> None:
+def test_rules_name_no_queue_and_no_retries(rules: list[Rule]) -> None:
     """Retries of a rule would be applied again inside its job."""
-    for path in (root / "Snakefile", *(root / "rules").glob("*.smk")):
-        assert not re.search(r"slurm_|lsf_|sge_|retries:|partition|queue", path.read_text("utf-8")), path.name
+    for rule in rules:
+        own = {name for name in rule.resources if not name.startswith("_")} - {"tmpdir"}
+        assert own == (set() if rule.name in TARGETS else {"mem_mb", "runtime"}), rule.name
+        assert rule.ruleinfo.retries is None, rule.name
+        assert rule.ruleinfo.group is None, rule.name
 
 
 def chunk(

@@ -25,7 +25,11 @@ LIBRARY = {
     "pose/__init__.py": "from . import common\n",
     "pose/common.py": "from ..skeleton import X\n",
     "pose/blazepose.py": "from .common import X\n",
-    "pose/chosen_by_name.py": "",
+    "pose/chosen_by_name.py": "from deidpose.pose import common\n",
+    "pose/sibling.py": "",
+    "pose/protocol.py": "",
+    "child.py": 'def run():\n    return __import__("importlib").import_module("deidpose.pose.sibling")\n',
+    "sandbox.py": 'TASK = "deidpose.child:run"\n',
     "unused.py": "",
 }
 
@@ -34,6 +38,12 @@ SCRIPTS = {
     "mask_job.py": "import deidpose.masks as masks\n",
     "report_job.py": "from deidpose import report\n",
     "pose_job.py": "from deidpose.pose import blazepose\n",
+    "chosen_job.py": (
+        "from typing import TYPE_CHECKING\nfrom importlib import import_module\n"
+        "if TYPE_CHECKING:\n    from deidpose.pose.protocol import X\n"
+        "import_module(f'deidpose.pose.{name}')\n"
+    ),
+    "sandbox_job.py": "from deidpose import sandbox\n",
     "plain_job.py": "import json\nfrom deidpose import __version__\n",
 }
 
@@ -57,7 +67,9 @@ def digests(scripts: Path) -> dict[str, str]:
     """Return the digest of every script, from a fresh process, as a run of the workflow would see it."""
     code = (
         "import sys; from pathlib import Path; from deidpose.provenance import code_digest\n"
-        "for script in sorted(Path(sys.argv[1]).glob('*.py')): print(script.name, code_digest(script))"
+        "for script in sorted(Path(sys.argv[1]).glob('*.py')):\n"
+        "    loaded = ('deidpose.pose.chosen_by_name',) if script.name == 'chosen_job.py' else ()\n"
+        "    print(script.name, code_digest(script, loaded))"
     )
     answer = subprocess.run(
         [sys.executable, "-c", code, str(scripts)],
@@ -72,14 +84,18 @@ def digests(scripts: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("edited", "outdated"),
     [
-        ("skeleton.py", {"angles_job.py", "report_job.py", "pose_job.py"}),
+        ("skeleton.py", {"angles_job.py", "report_job.py", "pose_job.py", "chosen_job.py", "sandbox_job.py"}),
         ("errors.py", {"angles_job.py"}),
         ("pixels.py", {"mask_job.py"}),
         ("templates/report.html", {"report_job.py"}),
         ("templates/other.html", set()),
-        ("pose/__init__.py", {"pose_job.py"}),
-        ("pose/common.py", {"pose_job.py"}),
-        ("pose/chosen_by_name.py", {"pose_job.py"}),
+        ("pose/__init__.py", {"pose_job.py", "chosen_job.py", "sandbox_job.py"}),
+        ("pose/common.py", {"pose_job.py", "chosen_job.py", "sandbox_job.py"}),
+        ("pose/blazepose.py", {"pose_job.py"}),
+        ("pose/chosen_by_name.py", {"chosen_job.py"}),
+        ("pose/protocol.py", set()),
+        ("child.py", {"sandbox_job.py"}),
+        ("pose/sibling.py", {"sandbox_job.py"}),
         ("__init__.py", set(SCRIPTS)),
         ("unused.py", set()),
     ],
@@ -182,7 +198,7 @@ def test_digests_are_handed_on_to_processes_and_forgotten_after_an_edit(scripts:
         "for script in scripts: print(script.name, provenance.code_digest(script))\n"
         "print(os.environ['DEIDPOSE_CODE'], file=sys.stderr)"
     )
-    second = first.replace("provenance\n", "provenance; provenance._code_digest = lambda _: 'made anew'\n")
+    second = first.replace("provenance\n", "provenance; provenance._code_digest = lambda *_: 'made anew'\n")
 
     def run(code: str, handed_on: str) -> tuple[str, str]:
         environment = {**os.environ, "PYTHONPATH": str(scripts), "DEIDPOSE_CODE": handed_on}
@@ -221,3 +237,8 @@ def test_versions_are_those_installed() -> None:
     import numpy
 
     assert versions["numpy"] == numpy.__version__
+
+
+def test_a_module_that_is_loaded_by_name_and_not_there_is_a_mistake(root: Path) -> None:
+    with pytest.raises(ValueError, match=r"no module deidpose\.nothing"):
+        provenance.code_digest(root / "scripts/screen.py", ("deidpose.nothing",))

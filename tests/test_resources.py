@@ -1,27 +1,50 @@
 import os
-import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from snakemake.api import Workflow
+from snakemake.iocontainers import Wildcards
+from snakemake.rules import Rule
 
 from deidpose import resources
 
+pytest_plugins = ["workflow_objects"]
+
 VIDEO = {"width": 1920, "height": 1080, "n_frames": 9000}
+#: It does what another rule does, and needs the same.
+LIKE = {"try_backend": "estimate_pose"}
 
 
-def rules_that_ask(root: Path) -> list[str]:
-    texts = [path.read_text("utf-8") for path in sorted((root / "rules").glob("*.smk"))]
-    return sorted({name for text in texts for name in re.findall(r'(?:megabytes|minutes)\("(\w+)"', text)})
+def test_every_job_declares_threads_memory_and_time(jobs: list[Rule]) -> None:
+    for rule in jobs:
+        assert rule.ruleinfo.threads == 1, rule.name
+        _, declared = rule.ruleinfo.resources
+        assert declared.keys() == {"mem_mb", "runtime"}, rule.name
 
 
-def test_every_rule_of_the_workflow_has_its_need(root: Path) -> None:
-    asked = rules_that_ask(root)
-    assert len(asked) >= 16
-    for rule in asked:
-        assert resources.megabytes(rule, VIDEO, 1) > 0
-        assert resources.minutes(rule, VIDEO, 1) > 0
+def test_every_need_is_that_of_a_rule(jobs: list[Rule]) -> None:
+    assert resources._NEEDS.keys() == {rule.name for rule in jobs} - LIKE.keys()
+
+
+def test_every_rule_asks_for_its_own_need_and_more_in_the_next_attempt(
+    workflow: Workflow,
+    jobs: list[Rule],
+    wildcards_of_a_job: Callable[[Rule], Wildcards],
+    resources_of_a_job: Callable[..., dict[str, Any]],
+) -> None:
+    more_mb, more_s_per_frame = workflow.globals["MORE_MB"], workflow.globals["MORE_S_PER_FRAME"]
+    for rule in jobs:
+        name = LIKE.get(rule.name, rule.name)
+        mb, s_per_frame = {"screen": (more_mb, 0), "estimate_pose": (more_mb, more_s_per_frame)}.get(name, (0, 0))
+        size = workflow.globals["size_of_job"](wildcards_of_a_job(rule))
+        for attempt in (1, 2):
+            asked = resources_of_a_job(rule, attempt)
+            assert asked["mem_mb"] == resources.megabytes(name, size, attempt, mb), rule.name
+            assert asked["runtime"] == resources.minutes(name, size, attempt, s_per_frame), rule.name
 
 
 @given(
@@ -53,10 +76,12 @@ def test_before_screening_the_bytes_stand_in_for_the_frames() -> None:
     assert resources.megabytes("screen", large, 1) < 4000
 
 
-def test_no_job_asks_for_less_than_three_pythons_take(root: Path) -> None:
+def test_no_job_asks_for_less_than_three_pythons_take(
+    jobs: list[Rule], resources_of_a_job: Callable[..., dict[str, Any]]
+) -> None:
     """Two of Snakemake and the script's own: a job of 202 MB would be killed before its script began."""
-    for rule in rules_that_ask(root):
-        assert resources.megabytes(rule, {"n_videos": 0}, 1) >= 450
+    for rule in jobs:
+        assert resources_of_a_job(rule)["mem_mb"] >= 450, rule.name
 
 
 def test_a_study_of_more_videos_needs_more() -> None:

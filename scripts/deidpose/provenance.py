@@ -10,6 +10,7 @@ import json
 import math
 import os
 import platform
+import re
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +22,9 @@ _SCRIPTS = Path(__file__).resolve().parents[1]
 
 #: Environment variable with the digests that this process or one that has started it has made, and of which files.
 _KNOWN = "DEIDPOSE_CODE"
+
+#: A module in a text, alone or with the name of something in it.
+_MODULE_NAME = re.compile(r"deidpose(\.\w+)+(:\w+)?")
 
 #: Packages that a result can depend on.
 _PACKAGES = (
@@ -43,33 +47,62 @@ def file_sha256(path: str | Path) -> str:
 
 
 @cache
-def code_digest(script: Path) -> str:
+def code_digest(script: Path, loaded: tuple[str, ...] = ()) -> str:
     """Return a digest of a script and of the library modules that it imports, directly or through one another.
 
-    By itself, Snakemake runs a job again when the date of its script has changed, and not when a module that the script
-    imports has. With this digest among a rule's ``params`` it goes by the content of both, for exactly the rules that
-    use the module. Comments, docstrings and blank lines do not count. Imports inside functions do. Where a module is
-    reached, so are the files under ``templates`` that have its name.
+    By itself, Snakemake reruns a job when the date of its script changes, but not when a module changes that the script
+    imports. With this digest among the ``params`` of a rule, Snakemake goes by the content of both, for exactly the
+    rules that use the module.
 
-    To make all of them takes as long as a quarter of Snakemake's start, and every job on a cluster starts Snakemake. So
-    they are handed on to processes that this one starts, in their environment, and hold there while no file of the
-    library and no script has another size or date.
+    - Comments, docstrings and blank lines do not count, and neither do imports for type checkers alone.
+    - Imports inside functions count, and so does a module whose dotted name stands in the code as a text, such as
+      ``"deidpose.video:examine"``.
+    - A module brings along the packages that it is in, and the files in the folder ``templates`` beside it that have
+      its name. It does not bring along its siblings.
+
+    Making all digests takes a quarter of Snakemake's start, and every job on a cluster starts Snakemake. So this
+    process hands its digests on to the processes that it starts, in their environment. They hold there as long as no
+    file of the library and no script changes in size or date.
 
     Parameters
     ----------
     script : path
         A script under ``scripts/``.
+    loaded : tuple of str
+        Dotted names of modules that the script loads by a name that it puts together, such as the pose backend of the
+        settings.
 
     Returns
     -------
     str
         64 hexadecimal digits.
+
+    Raises
+    ------
+    ValueError
+        A name in ``loaded`` is that of no module.
     """
     known = _known()
-    if script.name not in known:
-        known[script.name] = _code_digest(script)
+    key = " ".join([script.name, *loaded])
+    if key not in known:
+        known[key] = _code_digest(script, loaded)
         os.environ[_KNOWN] = json.dumps([_state(), known])
-    return known[script.name]
+    return known[key]
+
+
+def reached_files(script: Path, loaded: tuple[str, ...] = ()) -> set[Path]:
+    """Return the files that `code_digest` counts; parameters and errors as there."""
+    reached = {script.resolve()}
+    waiting = set(_imports(script))
+    for name in loaded:
+        if not _SCRIPTS.joinpath(*name.split(".")).with_suffix(".py").is_file():
+            raise ValueError(f"There is no module {name}.")
+        waiting |= _files(name)
+    while waiting:
+        module = waiting.pop()
+        reached.add(module)
+        waiting |= set(_imports(module)) - reached
+    return reached | {path for module in reached for path in (module.parent / "templates").glob(f"{module.stem}.*")}
 
 
 @cache
@@ -97,17 +130,9 @@ def _state() -> str:
     return hashlib.sha256("\n".join(sorted(facts)).encode(errors="surrogateescape")).hexdigest()
 
 
-def _code_digest(script: Path) -> str:
-    reached = {script.resolve()}
-    waiting = set(_imports(script))
-    while waiting:
-        module = waiting.pop()
-        reached.add(module)
-        waiting |= set(_imports(module)) - reached
-    names = {path.stem for path in reached}
-    reached |= {path for path in (_SCRIPTS / "deidpose" / "templates").glob("*") if path.name.split(".")[0] in names}
+def _code_digest(script: Path, loaded: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(reached):
+    for path in sorted(reached_files(script, loaded)):
         content = _what_runs(path) if path.suffix == ".py" else path.read_bytes()
         # One line a file, so that content moved from one file to another changes the digest.
         digest.update(f"{path.relative_to(_SCRIPTS).as_posix()} {hashlib.sha256(content).hexdigest()}\n".encode())
@@ -180,12 +205,16 @@ def _is_text(node: ast.Constant | ast.JoinedStr) -> bool:
 
 @cache
 def _imports(path: Path) -> frozenset[Path]:
-    """Return the files of the library that one Python file imports."""
+    """Return the files of the library that one Python file imports, or names in its texts."""
     # The package that a relative import starts from; a script is in none.
     folder = path.resolve().parent
     package = folder.relative_to(_SCRIPTS).parts if folder.is_relative_to(_SCRIPTS) else ()
     names: set[str] = set()
-    for node in _parsed(path)[1]:
+    nodes = _parsed(path)[1]
+    unread = {id(child) for node in nodes if _is_for_type_checkers(node) for child in ast.walk(node)}
+    for node in nodes:
+        if id(node) in unread:
+            continue
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -193,13 +222,19 @@ def _imports(path: Path) -> frozenset[Path]:
             base = ".".join([*start, *([node.module] if node.module else [])])
             # `from deidpose import angles` may name a module or something that deidpose/__init__.py defines.
             names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _MODULE_NAME.fullmatch(node.value):
+            names.add(node.value.partition(":")[0])
     return frozenset(file for name in names if name.split(".")[0] == "deidpose" for file in _files(name))
 
 
-def _files(name: str) -> set[Path]:
-    """Return the files that importing a dotted name may run: the module, and the packages that it is in."""
+def _is_for_type_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+@cache
+def _files(name: str) -> frozenset[Path]:
+    """Return the files that importing a dotted name runs: the module, and the ``__init__.py`` of its packages."""
     parts = name.split(".")
-    candidates = {_SCRIPTS / "deidpose" / "__init__.py", _SCRIPTS.joinpath(*parts).with_suffix(".py")}
-    for end in range(2, len(parts) + 1):
-        candidates |= set(_SCRIPTS.joinpath(*parts[:end]).glob("**/*.py"))
-    return {path for path in candidates if path.is_file()}
+    packages = (_SCRIPTS.joinpath(*parts[:end], "__init__.py") for end in range(1, len(parts) + 1))
+    candidates = {_SCRIPTS.joinpath(*parts).with_suffix(".py"), *packages}
+    return frozenset(path for path in candidates if path.is_file())

@@ -25,7 +25,10 @@ def snakemake(root: Path) -> Run:
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-        return subprocess.run(command, cwd=root, capture_output=True, text=True, errors="replace", check=False)
+        environment = {**os.environ, "PYTHONPATH": str(root / "tests")}  # for --logger jobs
+        return subprocess.run(
+            command, cwd=root, env=environment, capture_output=True, text=True, errors="replace", check=False
+        )
 
     return run
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import snakemake_logger_plugin_jobs as jobs
 from small_study import SmallStudy, digests
 
 #: Steps that use several threads where they get them.
@@ -34,9 +35,9 @@ def test_every_released_file_is_the_same_in_another_folder_time_zone_language_an
         (study.folder / name).symlink_to(finished.root / name)
     environment = {**os.environ, "TZ": "Asia/Kathmandu", "LC_ALL": "C", "LANG": "C", "PYTHONHASHSEED": "4711"}
     threads = [f"{rule}=3" for rule in THREADED]
-    code, said = study.run("--cores", "3", "--set-threads", *threads, env=environment, umask=0o077)
+    code, said = study.run("--cores", "3", "--logger", "jobs", "--set-threads", *threads, env=environment, umask=0o077)
     assert code == 0, said[-5000:]
-    assert "threads: 3" in said
+    assert {job.split("/")[0] for job, facts in jobs.read(said).items() if facts.threads == 3} == set(THREADED)
     released = digests(finished.results / "release")
     assert len(released) > 50
     assert digests(study.results / "release") == released

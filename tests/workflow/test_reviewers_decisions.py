@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import snakemake_logger_plugin_jobs as planned
 from clips import write_video
 from deidpose import corrections, tables
 
@@ -44,9 +45,9 @@ class Study(NamedTuple):
 
     def plan(self, target: str = PAGE) -> set[str]:
         """Return the jobs that would be run for a target, such as ``track_faces/a``."""
-        done = self.run(f"{self.results}/{target}", "--dry-run")
+        done = self.run(f"{self.results}/{target}", "--dry-run", "--logger", "jobs")
         assert done.returncode == 0, done.stdout[-3000:]
-        return set(re.findall(r"/logs/(\S+)\.log", done.stdout + done.stderr))
+        return set(planned.read(done.stderr))
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,12 @@ def networks(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def backend(name: str) -> "Backend":
     """Return the module of a backend, a key of `BACKENDS`."""
-    return cast("Backend", importlib.import_module(f"deidpose.pose.{name}"))
+    return cast("Backend", importlib.import_module(module_of(name)))
+
+
+def module_of(name: str) -> str:
+    """Return the dotted name of the module of a backend, a key of `BACKENDS`."""
+    return f"deidpose.pose.{name}"
 
 
 def files(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -228,7 +233,7 @@ def estimate_file(
     if scratch is not None:
         settings = {**settings, "scratch": str(scratch)}
         importlib.import_module("deidpose.pose.scratch").remove(scratch)
-    progress, video = (importlib.import_module(f"deidpose.{name}") for name in ("progress", "video"))
+    progress, video = importlib.import_module("deidpose.progress"), importlib.import_module("deidpose.video")
     frames = video.read_frames(path, timestamps if is_original else None, threads)
     return estimate(
         watch(progress.followed(frames, len(timestamps))),
