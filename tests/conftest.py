@@ -16,6 +16,7 @@ from bodies import estimated
 from clips import write_video
 from deidpose import faces, pose, tables, tracking, video
 from deidpose import models as fetched
+from deidpose.keypoints import poses
 
 # The same examples in every run, and no limit of time for one: machines differ.
 settings.register_profile("deidpose", derandomize=True, deadline=None)
@@ -97,7 +98,8 @@ def keypoints(frames: list[video.Frame], models: dict[str, Path], config: dict[s
 @pytest.fixture(scope="session")
 def tracked(detections: pd.DataFrame, keypoints: pd.DataFrame, config: dict[str, Any]) -> tracking.Tracked:
     """Return what is masked in the clip."""
-    return tracking.track_faces(detections, keypoints, tables.empty("cuts"), 30, 30.0, (884, 498), config["faces"])
+    body, cuts = poses(keypoints), tables.empty("cuts")
+    return tracking.track_faces(detections, body, cuts, 30, 30.0, (884, 498), config["faces"])
 
 
 @pytest.fixture

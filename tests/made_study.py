@@ -9,7 +9,8 @@ import pandas as pd
 
 from bodies import body, together
 from deidpose import choice, models, payload, stats, tables
-from deidpose.angles import JOINTS, SEGMENTS
+from deidpose.angles import JOINTS, SEGMENTS, angle_arrays
+from deidpose.keypoints import poses
 from made_up import table
 
 ANGLES = (*JOINTS, *SEGMENTS)
@@ -149,7 +150,9 @@ def payload_script(video: str, n_frames: int = N_FRAMES) -> str:
     seen = {"n_frames": [n_frames, n_frames - n_frames // 3], "patient": [True, False], "token": ["0-b", "1-a"]}
     people = table("people", {"person": (0, 1)}, **seen).iloc[::-1]
     facts = {"width": SIZE[0], "height": SIZE[1]}
-    return payload.script(video, facts, timestamps(n_frames), keypoints, angles, matches, people)
+    bodies = {source: poses(found) for source, found in keypoints.items()}
+    measured = {source: angle_arrays(found) for source, found in angles.items()}
+    return payload.script(video, facts, timestamps(n_frames), bodies, measured, matches, people)
 
 
 def study(

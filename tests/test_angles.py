@@ -13,6 +13,7 @@ from bodies import as_table
 from deidpose import tables
 from deidpose.angles import ANGLES, JOINTS, SEGMENTS, carry_directions, find_directions, joint_angles
 from deidpose.errors import UserError
+from deidpose.keypoints import poses
 from deidpose.skeleton import INDEX, KEYPOINTS
 
 #: Someone standing upright, facing right, arms hanging, feet flat; the picture's y axis points down.
@@ -31,12 +32,12 @@ def table(points: dict[str, tuple[float, float]], frame: int = 0, person: int = 
 
 
 def measured(keypoints: pd.DataFrame, directions: pd.DataFrame) -> pd.DataFrame:
-    return as_table(joint_angles(keypoints, directions))
+    return as_table(joint_angles(poses(keypoints), directions))
 
 
 def test_a_direction_that_is_missing_stays_missing() -> None:
     keypoints = pd.concat([table({"Neck": (0, 20)}, person=person) for person in range(2)])
-    both = joint_angles(keypoints, pd.concat([facing("right", person) for person in range(2)]))
+    both = joint_angles(poses(keypoints), pd.concat([facing("right", person) for person in range(2)]))
     written = as_table(both._replace(direction=np.array([None, "right"], object)))
     assert written.loc[written["person"] == 0, "direction"].isna().all()
     assert (written.loc[written["person"] == 1, "direction"] == "right").all()
@@ -54,12 +55,12 @@ def degrees(points: dict[str, tuple[float, float]], direction: str = "right") ->
 
 def series(keypoints: pd.DataFrame, directions: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the angles of one person, a column each."""
-    directions = find_directions(keypoints) if directions is None else directions
+    directions = find_directions(poses(keypoints)) if directions is None else directions
     return measured(keypoints, directions).pivot(index="frame", columns="angle", values="degrees")
 
 
 def told(keypoints: pd.DataFrame) -> list[str]:
-    return find_directions(keypoints)["direction"].tolist()
+    return find_directions(poses(keypoints))["direction"].tolist()
 
 
 # --- each angle by itself ---------------------------------------------------------------------------------------
@@ -250,7 +251,7 @@ def test_the_confidence_is_the_lowest_of_the_keypoints_used() -> None:
 
 
 def test_an_empty_table_gives_an_empty_table() -> None:
-    directions = find_directions(tables.empty("keypoints"))
+    directions = find_directions(poses(tables.empty("keypoints")))
     assert directions.empty
     assert measured(tables.empty("keypoints"), directions).empty
 
@@ -409,10 +410,10 @@ def test_arms_lifted_sideways_are_positive_on_both_sides() -> None:
 def test_the_direction_does_not_depend_on_the_head() -> None:
     position = movers.project(movers.gait(90), 90, turned=30)
     keypoints = movers.table(position)
-    expected = find_directions(keypoints)
+    expected = find_directions(poses(keypoints))
     head = keypoints["keypoint"].isin(["Nose", "LEye", "REye", "LEar", "REar"])
     keypoints.loc[head, ["x_px", "y_px"]] = np.random.default_rng(0).uniform(0, 2000, (int(head.sum()), 2))
-    pd.testing.assert_frame_equal(find_directions(keypoints), expected)
+    pd.testing.assert_frame_equal(find_directions(poses(keypoints)), expected)
 
 
 @pytest.mark.parametrize("way", [1, -1])
@@ -421,7 +422,7 @@ def test_somebody_who_turns_round_changes_direction_once_and_in_time(way: int) -
     position = movers.project(movers.gait(300), 300, turned=way * turned)
     position += np.random.default_rng(1).normal(0, 3, position.shape)
     keypoints = movers.table(position)
-    directions = find_directions(keypoints)
+    directions = find_directions(poses(keypoints))
     assert directions["direction"].tolist() == ["right", "left"]
     assert directions["first_frame"].tolist() == [0, directions["last_frame"][0] + 1]
     assert abs(directions["first_frame"][1] - 150) <= 5
@@ -431,7 +432,7 @@ def test_somebody_who_turns_round_changes_direction_once_and_in_time(way: int) -
 
 def test_somebody_who_turns_to_the_camera_for_a_while_is_seen_from_the_front_then() -> None:
     turned = np.select([np.arange(300) < 100, np.arange(300) < 200], [0, 90], 180)
-    directions = find_directions(movers.table(movers.project(movers.gait(300), 300, turned=turned)))
+    directions = find_directions(poses(movers.table(movers.project(movers.gait(300), 300, turned=turned))))
     assert directions["direction"].tolist() == ["right", "front", "left"]
     assert directions["first_frame"].to_numpy() == pytest.approx([0, 100, 200], abs=8)
 
@@ -466,14 +467,14 @@ def test_somebody_seen_from_the_waist_up_from_the_side_faces_where_the_elbows_be
 def test_a_person_who_was_away_comes_back_with_a_direction_of_their_own() -> None:
     there = movers.table(movers.project(movers.gait(60), 60))
     back = movers.table(movers.project(movers.gait(60), 60, turned=180), first=400)
-    directions = find_directions(pd.concat([there, back]))
+    directions = find_directions(poses(pd.concat([there, back])))
     assert directions.to_numpy().tolist() == [[0, 0, 59, "right"], [0, 400, 459, "left"]]
 
 
 def test_everybody_has_sections_of_their_own_and_nobody_without_evidence_is_left_out() -> None:
     one = movers.table(movers.project(movers.gait(60), 60, turned=180), person=2)
     nothing = movers.table(np.full((30, len(KEYPOINTS), 2), np.nan), person=5)
-    directions = find_directions(pd.concat([one, nothing]))
+    directions = find_directions(poses(pd.concat([one, nothing])))
     assert directions.to_numpy().tolist() == [[2, 0, 59, "left"], [5, 0, 29, "right"]]
 
 
@@ -507,22 +508,22 @@ def test_people_of_a_method_have_the_directions_of_those_whom_they_match() -> No
     method = pd.concat(
         [movers.table(movers.project(movers.gait(100), 100), person=4), movers.table(np.zeros((100, 27, 2)), person=9)]
     )
-    carried = carry_directions(directions, matches((0, 4, 0, 99), (1, 9, 0, 99)), method)
+    carried = carry_directions(directions, matches((0, 4, 0, 99), (1, 9, 0, 99)), poses(method))
     assert carried.to_numpy().tolist() == [[4, 0, 49, "left"], [4, 50, 99, "front"], [9, 0, 99, "right"]]
 
 
 def test_an_identity_that_changes_hands_changes_direction_and_other_frames_follow_the_nearest_section() -> None:
     directions = pd.concat([facing("left", 0, 0, 40), facing("right", 1, 60, 99)])
     method = movers.table(np.zeros((100, 27, 2)), person=3)
-    carried = carry_directions(directions, matches((0, 3, 10, 40), (1, 3, 61, 90)), method)
+    carried = carry_directions(directions, matches((0, 3, 10, 40), (1, 3, 61, 90)), poses(method))
     assert carried.to_numpy().tolist() == [[3, 0, 50, "left"], [3, 51, 99, "right"]]
 
 
 def test_somebody_who_matches_nobody_has_a_direction_of_their_own() -> None:
     method = movers.table(movers.project(movers.gait(60), 60, turned=180), person=7)
-    carried = carry_directions(facing("right"), matches(), method)
-    pd.testing.assert_frame_equal(carried, find_directions(method))
+    carried = carry_directions(facing("right"), matches(), poses(method))
+    pd.testing.assert_frame_equal(carried, find_directions(poses(method)))
 
 
 def test_carried_directions_of_an_empty_method_are_empty() -> None:
-    assert carry_directions(facing("right"), matches(), tables.empty("keypoints")).empty
+    assert carry_directions(facing("right"), matches(), poses(tables.empty("keypoints"))).empty

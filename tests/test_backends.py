@@ -10,6 +10,7 @@ import pytest
 from bodies import body, together
 from deidpose import backends, figures, stats, tables
 from deidpose.angles import JOINTS
+from deidpose.keypoints import poses
 from deidpose.skeleton import KEYPOINTS
 
 TORSO = 65.0  # of `bodies.STANDING`, px
@@ -38,7 +39,12 @@ def kinematics(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def compare(kinematics: dict[str, Any], **found: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return backends.compare("v", found, kinematics, 30.0, NO_CUTS)
+    bodies = {backend: poses(keypoints) for backend, keypoints in found.items()}
+    return backends.compare("v", bodies, kinematics, 30.0, NO_CUTS)
+
+
+def count(keypoints: pd.DataFrame) -> backends.Counts:
+    return backends.count(poses(keypoints))
 
 
 def test_a_network_agrees_with_itself(kinematics: dict[str, Any]) -> None:
@@ -114,7 +120,7 @@ def told(n_frames: int, seconds: float, peak: float) -> dict[str, Any]:
 def test_costs_are_those_of_all_videos_together() -> None:
     table = backends.costs(
         {"blazepose_full": [told(100, 1.0, 500.0), told(300, 7.0, 700.0)]},
-        {"blazepose_full": [backends.count(two()), backends.count(together(body(range(10), 0, 0)))]},
+        {"blazepose_full": [count(two()), count(together(body(range(10), 0, 0)))]},
     )
     (row,) = table.to_dict("records")
     assert row["frames_per_s"] == pytest.approx(400 / 8)
@@ -130,8 +136,8 @@ def test_a_subject_counts_once_and_the_limits_are_those_of_all_frames(kinematics
     parts, expected = [], []
     for video, shift in (("a", 6.0), ("b", 10.0), ("c", 20.0)):
         other = moved(two(), "LAnkle", shift, 0.0)
-        found = backends.compare(video, {"blazepose_full": two(), "blazepose_heavy": other}, kinematics, 30.0, NO_CUTS)
-        rows = found["backend_angles"]
+        found = compare(kinematics, blazepose_full=two(), blazepose_heavy=other)
+        rows = found["backend_angles"].assign(video=video)
         parts.append(rows)
         knee = rows[(rows["angle"] == "left_knee") & (rows["signal"] == "unfiltered")]
         expected.append(float(np.average(knee["mae_deg"], weights=knee["n_both"])))
@@ -151,9 +157,9 @@ def test_the_page_and_the_figure_hold_every_network_and_pair(
     kinematics: dict[str, Any], names: tuple[str, ...]
 ) -> None:
     found = {name: moved(two(), "LAnkle", 3.0 * place, 0.0) for place, name in enumerate(names)}
-    compared = backends.compare("v", found, kinematics, 30.0, NO_CUTS)
+    compared = compare(kinematics, **found)
     cost = backends.costs(
-        {name: [told(40, 1.0, 500.0)] for name in names}, {name: [backends.count(found[name])] for name in names}
+        {name: [told(40, 1.0, 500.0)] for name in names}, {name: [count(found[name])] for name in names}
     )
     videos = pd.DataFrame({"video": ["v"], "subject": [""], "condition": [""]})
     angles = backends.agreement(compared["backend_angles"], videos, STUDY)
@@ -181,9 +187,9 @@ def test_the_page_and_the_figure_hold_every_network_and_pair(
 
 def test_a_network_that_finds_nobody_has_its_place_in_the_page_and_the_figure(kinematics: dict[str, Any]) -> None:
     found = {"blazepose_full": two(), "openpose": tables.empty("keypoints")}
-    compared = backends.compare("v", found, kinematics, 30.0, NO_CUTS)
+    compared = compare(kinematics, **found)
     cost = backends.costs(
-        {name: [told(40, 1.0, 500.0)] for name in found}, {name: [backends.count(found[name])] for name in found}
+        {name: [told(40, 1.0, 500.0)] for name in found}, {name: [count(found[name])] for name in found}
     )
     videos = pd.DataFrame({"video": ["v"], "subject": [""], "condition": [""]})
     angles = backends.agreement(compared["backend_angles"], videos, STUDY)
@@ -192,5 +198,4 @@ def test_a_network_that_finds_nobody_has_its_place_in_the_page_and_the_figure(ki
     assert "| BlazePose full, OpenPose BODY_25 | – | – | – | – | 0, 80 and 0 |" in page
     figure = figures.backends(cost, backends.over_videos(keypoints), angles, "filtered", backends.TITLES)
     assert len(figure.axes) == 6
-    upside_down = {"blazepose_full": found["openpose"], "openpose": two()}
-    assert backends.compare("v", upside_down, kinematics, 30.0, NO_CUTS)["backend_angles"].empty
+    assert compare(kinematics, blazepose_full=found["openpose"], openpose=two())["backend_angles"].empty

@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 
 from deidpose import drawing, skeleton
+from deidpose.keypoints import poses
+from deidpose.masks import Planes
 from deidpose.video import Frame, to_bgr
 
 
@@ -32,17 +34,21 @@ def table(
     )
 
 
+def drawn_on(frames: list[Frame], keypoints: pd.DataFrame) -> list[Planes]:
+    return list(drawing.draw_skeletons(frames, poses(keypoints)))
+
+
 @pytest.mark.parametrize("odd", [False, True])
 @pytest.mark.parametrize("name", skeleton.BODY_25)
 def test_every_keypoint_has_the_colour_of_openpose(name: str, odd: bool) -> None:
-    (planes,) = drawing.draw_skeletons([grey(odd=odd)], table({name: (160.0, 120.0)}))
+    (planes,) = drawn_on([grey(odd=odd)], table({name: (160.0, 120.0)}))
     picture = cv2.cvtColor(to_bgr(grey()._replace(planes=planes)), cv2.COLOR_BGR2RGB)
     # A picture of odd size is turned into colours as if its luma spanned 0..255.
     np.testing.assert_allclose(picture[120, 160], skeleton.COLOURS[skeleton.INDEX[name]], atol=22 if odd else 6)
 
 
 def test_a_limb_joins_its_two_keypoints_and_nothing_else_changes() -> None:
-    (planes,) = drawing.draw_skeletons([grey()], table({"RKnee": (60.0, 50.0), "RAnkle": (260.0, 50.0)}))
+    (planes,) = drawn_on([grey()], table({"RKnee": (60.0, 50.0), "RAnkle": (260.0, 50.0)}))
     changed = planes[0] != 90
     assert changed[50, 60:261].all()
     assert not changed[60:].any()
@@ -50,7 +56,7 @@ def test_a_limb_joins_its_two_keypoints_and_nothing_else_changes() -> None:
 
 
 def test_a_limb_with_a_keypoint_unseen_is_not_drawn() -> None:
-    (planes,) = drawing.draw_skeletons([grey()], table({"RKnee": (60.0, 50.0), "LAnkle": (260.0, 50.0)}))
+    (planes,) = drawn_on([grey()], table({"RKnee": (60.0, 50.0), "LAnkle": (260.0, 50.0)}))
     assert (planes[0][:, 100:220] == 90).all()
 
 
@@ -62,7 +68,7 @@ def test_everyone_in_the_frame_and_nobody_of_another_frame_is_drawn() -> None:
             table({"LWrist": (150.0, 200.0)}, frame=1),
         ]
     )
-    first, second = (planes[0] != 90 for planes in drawing.draw_skeletons([grey(0), grey(1)], people))
+    first, second = (planes[0] != 90 for planes in drawn_on([grey(0), grey(1)], people))
     assert first[50, 50]
     assert first[50, 250]
     assert not first[200, 150]
@@ -75,21 +81,21 @@ def test_knuckles_are_not_drawn() -> None:
     hands = {"LIndex": (50.0, 200.0), "RIndex": (250.0, 200.0)}
     with_hands = pd.concat([table(shown | hands), table(shown | hands, person=1)])
     without = pd.concat([table(shown, names=skeleton.BODY_25), table(shown, person=1, names=skeleton.BODY_25)])
-    (drawn,), (expected,) = (list(drawing.draw_skeletons([grey()], keypoints)) for keypoints in (with_hands, without))
+    (drawn,), (expected,) = (drawn_on([grey()], keypoints) for keypoints in (with_hands, without))
     for plane, other in zip(drawn, expected, strict=True):
         np.testing.assert_array_equal(plane, other)
 
 
 def test_frames_are_left_as_they_are_and_those_without_people_pass_untouched() -> None:
     frame, empty = grey(0), grey(1)
-    drawn, passed = drawing.draw_skeletons([frame, empty], table({"LWrist": (50.0, 50.0)}))
+    drawn, passed = drawn_on([frame, empty], table({"LWrist": (50.0, 50.0)}))
     assert (frame.planes[0] == 90).all()
     assert (drawn[0] != 90).any()
     assert passed is empty.planes
 
 
 def test_red_is_red_in_full_range_too() -> None:
-    (planes,) = drawing.draw_skeletons([grey(full_range=True)], table({"Neck": (160.0, 120.0)}))
+    (planes,) = drawn_on([grey(full_range=True)], table({"Neck": (160.0, 120.0)}))
     # ITU-T T.871: R = Y + 1.402 (Cr - 128)
     luma, chroma_b, chroma_r = planes[0][120, 160], planes[1][60, 80], planes[2][60, 80]
     assert luma + 1.402 * (chroma_r - 128.0) == pytest.approx(255, abs=3)
@@ -97,5 +103,5 @@ def test_red_is_red_in_full_range_too() -> None:
 
 
 def test_keypoints_outside_the_picture_are_no_trouble() -> None:
-    (planes,) = drawing.draw_skeletons([grey()], table({"RKnee": (-50.0, -20.0), "RAnkle": (900.0, 800.0)}))
+    (planes,) = drawn_on([grey()], table({"RKnee": (-50.0, -20.0), "RAnkle": (900.0, 800.0)}))
     assert planes[0].shape == (240, 320)

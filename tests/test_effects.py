@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
 from deidpose import effects, tables
-from deidpose.angles import JOINTS, SEGMENTS
+from deidpose.angles import JOINTS, SEGMENTS, angle_arrays
+from deidpose.keypoints import poses
 from deidpose.skeleton import KEYPOINTS
 
 NO_PEOPLE = tables.empty("people")
@@ -78,10 +79,38 @@ def listed(patients: Mapping[int, bool | None]) -> pd.DataFrame:
     return tables.check(table.astype({"token": "str"}), "people")
 
 
+def compare(
+    original: pd.DataFrame,
+    copies: Mapping[str, pd.DataFrame],
+    matches: Mapping[str, pd.DataFrame],
+    people: pd.DataFrame = NO_PEOPLE,
+) -> pd.DataFrame:
+    """Return the table ``effects`` of tables ``angles``."""
+    arrays = {method: angle_arrays(copy) for method, copy in copies.items()}
+    return effects.compare("v", angle_arrays(original), arrays, matches, people)
+
+
+def pairs(original: pd.DataFrame, method: pd.DataFrame, signal: str, people: pd.DataFrame = NO_PEOPLE) -> pd.DataFrame:
+    """Return the table ``pairs`` of tables ``angles`` in which person 0 is the same."""
+    copies = {"blur": angle_arrays(method)}
+    return effects.pairs("v", angle_arrays(original), copies, {"blur": same(0)}, people, signal)
+
+
+def compare_keypoints(
+    original: pd.DataFrame,
+    copies: Mapping[str, pd.DataFrame],
+    matches: Mapping[str, pd.DataFrame],
+    people: pd.DataFrame = NO_PEOPLE,
+) -> pd.DataFrame:
+    """Return the table ``keypoint_effects`` of tables ``keypoints``."""
+    arrays = {method: poses(copy) for method, copy in copies.items()}
+    return effects.compare_keypoints("v", poses(original), arrays, matches, people)
+
+
 def compared(original: pd.DataFrame | ArrayLike, method: pd.DataFrame | ArrayLike) -> pd.Series:
     """Return the row of the left knee of person 0, unfiltered."""
     before, after = (side if isinstance(side, pd.DataFrame) else angles(side) for side in (original, method))
-    table = effects.compare("v", before, {"blur": after}, {"blur": same(0)}, NO_PEOPLE)
+    table = compare(before, {"blur": after}, {"blur": same(0)})
     return table[(table["angle"] == "left_knee") & (table["person"] == 0) & (table["signal"] == "unfiltered")].iloc[0]
 
 
@@ -240,7 +269,7 @@ def test_whole_turns_between_the_sources_do_not_matter(both: tuple[list[float], 
 def test_a_line_without_a_direction_differs_by_a_quarter_of_a_turn_at_most(line: str) -> None:
     """An upright line has 89 deg in one source and -89 deg in the other: they are 2 deg apart, and not 178."""
     original, method = angles([89, 88, 80], angle=line), angles([-89, 268, 90], angle=line)
-    table = effects.compare("v", original, {"blur": method}, {"blur": same(0)}, NO_PEOPLE)
+    table = compare(original, {"blur": method}, {"blur": same(0)})
     row = table[(table["angle"] == line) & (table["signal"] == "unfiltered")].iloc[0]
     assert (row["bias_deg"], row["mae_deg"]) == (pytest.approx((2 + 0 + 10) / 3), pytest.approx((2 + 0 + 10) / 3))
     assert row["range_of_motion_bias_deg"] == pytest.approx(3 - 9)
@@ -266,7 +295,7 @@ def test_the_order_of_the_rows_does_not_matter(both: tuple[list[float], list[flo
 def test_every_method_person_angle_and_signal_has_its_row_in_order() -> None:
     original = pd.concat([angles([1, 2], person=7, filtered=[1, 2]), angles([1, 2], person=2, filtered=[1, 2])])
     copies = {"pixelate": original, "blur": original}
-    table = effects.compare("v", original, copies, dict.fromkeys(copies, same(2, 7)), listed({2: True, 7: False}))
+    table = compare(original, copies, dict.fromkeys(copies, same(2, 7)), listed({2: True, 7: False}))
     expected = pd.MultiIndex.from_product([copies, [2, 7], [*JOINTS, *SEGMENTS], ["unfiltered", "filtered"]])
     assert list(pd.MultiIndex.from_frame(table[["method", "person", "angle", "signal"]])) == list(expected)
     assert table["patient"].tolist() == (table["person"] == 2).tolist()
@@ -280,9 +309,7 @@ def test_an_angle_that_the_original_never_has_is_counted_and_has_no_percentages(
 
 
 def test_someone_without_any_angle_keeps_their_rows() -> None:
-    table = effects.compare(
-        "v", angles([1, 2]), {"blur": angles([1, 2])}, {"blur": same(0)}, listed({0: None, 4: True})
-    )
+    table = compare(angles([1, 2]), {"blur": angles([1, 2])}, {"blur": same(0)}, listed({0: None, 4: True}))
     alone = table[table["person"] == 4]
     assert len(alone) == len(JOINTS) + len(SEGMENTS)
     assert (alone["n_original"] == 0).all()
@@ -294,7 +321,7 @@ def test_a_person_whom_the_method_lost_altogether_has_every_frame_lost() -> None
     row = compared(angles([1, 2, 3]), tables.empty("angles"))
     assert (row["n_original"], row["n_lost"], row["n_both"], row["lost_percent"]) == (3, 3, 0, 100)
     assert row[DIFFERENCES].isna().all()
-    unmatched = effects.compare("v", angles([1, 2]), {"blur": angles([1, 2])}, {"blur": sections()}, NO_PEOPLE)
+    unmatched = compare(angles([1, 2]), {"blur": angles([1, 2])}, {"blur": sections()})
     assert unmatched.loc[unmatched["angle"] == "left_knee", "n_lost"].tolist() == [2]
 
 
@@ -305,7 +332,7 @@ def test_people_are_followed_through_the_sections_and_not_by_their_number() -> N
         [angles([11, 21, 99, 99], person=5), angles([99, 99, 33, 43], person=1), angles([77] * 4, person=0)]
     )
     matches = {"blur": sections((0, 5, 0, 1), (0, 1, 2, 3))}
-    table = effects.compare("v", original, {"blur": method}, matches, NO_PEOPLE).set_index("angle")
+    table = compare(original, {"blur": method}, matches).set_index("angle")
     assert set(table["person"]) == {0}
     assert table.loc["left_knee", "n_both"] == 4
     assert table.loc["left_knee", "bias_deg"] == pytest.approx(2)  # 1, 1, 3, 3
@@ -319,23 +346,23 @@ def test_frames_are_joined_by_number_and_not_by_position() -> None:
 
 def test_each_signal_is_compared_with_itself_and_one_that_nobody_has_is_left_out() -> None:
     original, method = angles([10, 20], filtered=[10, 20]), angles([11, 21], filtered=[13, NAN])
-    table = effects.compare("v", original, {"blur": method}, {"blur": same(0)}, NO_PEOPLE)
+    table = compare(original, {"blur": method}, {"blur": same(0)})
     knee = table[table["angle"] == "left_knee"].set_index("signal")
     assert knee["bias_deg"].tolist() == [1, 3]
     assert knee["n_lost"].tolist() == [0, 1]
-    plain = effects.compare("v", angles([1]), {"blur": angles([1])}, {"blur": same(0)}, NO_PEOPLE)
+    plain = compare(angles([1]), {"blur": angles([1])}, {"blur": same(0)})
     assert set(plain["signal"]) == {"unfiltered"}
-    lost = effects.compare("v", original, {"blur": angles([11, 21])}, {"blur": same(0)}, NO_PEOPLE)
+    lost = compare(original, {"blur": angles([11, 21])}, {"blur": same(0)})
     filtered = lost[(lost["signal"] == "filtered") & (lost["angle"] == "left_knee")]
     assert filtered["n_lost"].tolist() == [2]
 
 
 def test_no_people_and_no_methods_give_empty_tables() -> None:
     nothing, nobody = tables.empty("angles"), tables.empty("keypoints")
-    assert effects.compare("v", nothing, {"blur": angles([1])}, {"blur": sections()}, NO_PEOPLE).empty
-    assert effects.compare("v", angles([1]), {}, {}, NO_PEOPLE).empty
-    assert effects.compare_keypoints("v", nobody, {"blur": nobody}, {"blur": sections()}, NO_PEOPLE).empty
-    assert effects.pairs("v", nothing, {"blur": nothing}, {"blur": sections()}, NO_PEOPLE, "unfiltered").empty
+    assert compare(nothing, {"blur": angles([1])}, {"blur": sections()}).empty
+    assert compare(angles([1]), {}, {}).empty
+    assert compare_keypoints(nobody, {"blur": nobody}, {"blur": sections()}).empty
+    assert pairs(nothing, nothing, "unfiltered").empty
 
 
 # Net of the control
@@ -345,9 +372,7 @@ def test_net_is_the_measure_minus_that_of_the_control_for_the_same_person_and_an
     original = pd.concat([angles([10, 20]), angles([50, 60], person=1)])
     blur = pd.concat([angles([14, 24], confidence=0.5), angles([57, NAN], person=1)])
     control = pd.concat([angles([11, 21], confidence=0.8), angles([52, 62], person=1)])
-    table = effects.compare(
-        "v", original, {"blur": blur, "reencode": control}, dict.fromkeys(("blur", "reencode"), same(0, 1)), NO_PEOPLE
-    )
+    table = compare(original, {"blur": blur, "reencode": control}, dict.fromkeys(("blur", "reencode"), same(0, 1)))
     knee = table[table["angle"] == "left_knee"].set_index(["method", "person"])
     first, second = knee.loc[("blur", 0)], knee.loc[("blur", 1)]
     for column in ("bias_net_deg", "mae_net_deg", "rmse_net_deg", "p95_net_deg"):
@@ -367,7 +392,7 @@ def test_a_method_that_does_what_the_control_does_has_no_effect_of_its_own(
 ) -> None:
     copy = angles(both[1])
     copies = {"reencode": copy, "blur": copy}
-    table = effects.compare("v", angles(both[0]), copies, dict.fromkeys(copies, same(0)), NO_PEOPLE)
+    table = compare(angles(both[0]), copies, dict.fromkeys(copies, same(0)))
     blur = table[table["method"] == "blur"]
     assert (blur[list(effects.NET["effects"])].fillna(0) == 0).all(axis=None)
     assert blur["bias_net_deg"].isna().tolist() == blur["bias_deg"].isna().tolist()
@@ -376,12 +401,11 @@ def test_a_method_that_does_what_the_control_does_has_no_effect_of_its_own(
 def test_without_a_control_nothing_is_net_and_the_methods_can_be_put_together_later() -> None:
     original, blur, control = angles([10, 20]), angles([14, 24]), angles([11, 21])
     alone = [
-        effects.compare("v", original, {method: copy}, {method: same(0)}, NO_PEOPLE)
-        for method, copy in (("blur", blur), ("reencode", control))
+        compare(original, {method: copy}, {method: same(0)}) for method, copy in (("blur", blur), ("reencode", control))
     ]
     assert alone[0][list(effects.NET["effects"])].isna().all(axis=None)
     copies = {"blur": blur, "reencode": control}
-    together = effects.compare("v", original, copies, dict.fromkeys(copies, same(0)), NO_PEOPLE)
+    together = compare(original, copies, dict.fromkeys(copies, same(0)))
     pd.testing.assert_frame_equal(effects.subtract_control(pd.concat(alone), "effects"), together)
 
 
@@ -391,7 +415,7 @@ def test_without_a_control_nothing_is_net_and_the_methods_can_be_put_together_la
 def test_pairs_are_spread_evenly_over_the_frames_in_both() -> None:
     original, method = angles(np.arange(1000.0), filtered=np.arange(1000.0)), angles(np.arange(1000.0) + 361)
     method["degrees_filtered"] = np.where(method["frame"] < 400, NAN, method["degrees"])
-    table = effects.pairs("v", original, {"blur": method}, {"blur": same(0)}, listed({0: True}), "filtered")
+    table = pairs(original, method, "filtered", listed({0: True}))
     assert len(table) == 60
     assert (table["frame"].min(), table["frame"].max()) == (400, 999)
     assert set(np.diff(table["frame"])) <= {10, 11}
@@ -403,7 +427,7 @@ def test_pairs_are_spread_evenly_over_the_frames_in_both() -> None:
 
 def test_pairs_hold_every_frame_of_a_short_clip_and_no_segment_angles() -> None:
     original = pd.concat([angles([1, 2, NAN]), angles([1, 2, 3], angle="trunk")])
-    table = effects.pairs("v", original, {"blur": original}, {"blur": same(0)}, NO_PEOPLE, "unfiltered")
+    table = pairs(original, original, "unfiltered")
     assert table["angle"].tolist() == ["left_knee", "left_knee"]
     assert table["frame"].tolist() == [0, 1]
 
@@ -424,7 +448,7 @@ def points(
 
 
 def keypoint_rows(original: pd.DataFrame, method: pd.DataFrame) -> pd.DataFrame:
-    table = effects.compare_keypoints("v", original, {"blur": method}, {"blur": same(0)}, NO_PEOPLE)
+    table = compare_keypoints(original, {"blur": method}, {"blur": same(0)})
     return table[table["person"] == 0].set_index("keypoint")
 
 
@@ -529,7 +553,7 @@ def test_keypoints_follow_the_sections_and_are_net_of_the_control() -> None:
         "reencode": points({0: nudged, 1: BODY}, person=3),
     }
     matches = {"blur": sections((1, 8, 0, 0), (1, 9, 1, 1)), "reencode": sections((1, 3, 0, 1))}
-    table = effects.compare_keypoints("v", original, copies, matches, listed({0: False, 1: True}))
+    table = compare_keypoints(original, copies, matches, listed({0: False, 1: True}))
     rows = table.set_index(["method", "person", "keypoint"])
     assert rows.loc[("blur", 1, "body"), "displacement_mean"] == pytest.approx(0.1)
     assert rows.loc[("blur", 1, "body"), "displacement_mean_net"] == pytest.approx(0.05)

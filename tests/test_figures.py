@@ -4,7 +4,7 @@ import re
 import warnings
 import xml.etree.ElementTree as ElementTree
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -522,9 +522,15 @@ def angles_of(frames: range, offset: float = 0.0, names: tuple[str, ...] = style
     )
 
 
+def traces(original: pd.DataFrame, copies: Mapping[str, pd.DataFrame], signal: str = "filtered") -> Figure:
+    """Draw tables ``angles``."""
+    methods = {method: angle_arrays(copy) for method, copy in copies.items()}
+    return figures.traces(angle_arrays(original), methods, signal, "Video v1")
+
+
 def test_traces_show_the_chosen_signal_on_the_true_time_and_the_difference_below() -> None:
     original, method = angles_of(range(100)), pd.concat([angles_of(range(40), 2), angles_of(range(45, 100), 2)])
-    figure = figures.traces(original, {CONTROL: original, "blur": method}, "filtered", "Video v1")
+    figure = traces(original, {CONTROL: original, "blur": method})
     assert figure.get_suptitle() == "Video v1"
     above, below = figure.axes[:2]
     assert [line.get_label() for line in above.get_lines()] == ["Original", "Blur", "Control"]
@@ -535,19 +541,19 @@ def test_traces_show_the_chosen_signal_on_the_true_time_and_the_difference_below
     assert np.nanmax(np.abs(difference - 2.0)) < 1e-9
     assert np.isnan(difference[40:45]).all()  # the line breaks where the method had lost the person
     assert np.isfinite(difference).sum() == 95
-    unfiltered = figures.traces(original, {}, "unfiltered", "Video v1")
+    unfiltered = traces(original, {}, "unfiltered")
     assert unfiltered.axes[0].get_lines()[0].get_ydata() == pytest.approx(knee["degrees"].to_numpy())
 
 
 def test_no_two_lines_of_a_trace_look_the_same_in_black_and_white() -> None:
     angles = angles_of(range(9))
-    figure = figures.traces(angles, dict.fromkeys([*METHODS, CONTROL], angles), "filtered", "Video v1")
+    figure = traces(angles, dict.fromkeys([*METHODS, CONTROL], angles))
     looks = [(str(line._dash_pattern), line.get_linewidth()) for line in figure.axes[0].get_lines()]
     assert len(set(looks)) == 5
 
 
 def test_traces_show_the_first_seconds_in_which_the_person_has_an_angle() -> None:
-    figure = figures.traces(angles_of(range(2500, 7000)), {}, "filtered", "Video v1")
+    figure = traces(angles_of(range(2500, 7000)), {})
     time = figure.axes[0].get_lines()[0].get_xdata()
     assert time.min() == pytest.approx(100.0, abs=0.01)
     assert time.max() <= time.min() + figures.TRACE_SECONDS
@@ -555,7 +561,8 @@ def test_traces_show_the_first_seconds_in_which_the_person_has_an_angle() -> Non
 
 
 def test_a_trace_needs_no_rows_of_a_method_outside_of_its_span() -> None:
-    original, blurred = angles_of(range(2500, 7000)), angle_arrays(angles_of(range(2000, 7000), 3.0))
+    original = angle_arrays(angles_of(range(2500, 7000)))
+    blurred = angle_arrays(angles_of(range(2000, 7000), 3.0))
     start, end = figures.trace_span(original, "filtered")
     within = pick(blurred, (blurred.time_s >= start) & (blurred.time_s <= end))
     assert 0 < len(within.frame) < len(blurred.frame)
@@ -569,23 +576,24 @@ def test_a_trace_needs_no_rows_of_a_method_outside_of_its_span() -> None:
     ]
     for whole, part in zip(*lines, strict=True):
         np.testing.assert_array_equal(whole, part)
-    assert np.isnan(figures.trace_span(angles_of(range(0)), "filtered")).all()
+    assert np.isnan(figures.trace_span(angle_arrays(angles_of(range(0))), "filtered")).all()
 
 
 def test_traces_fall_back_to_the_angles_that_were_seen_most() -> None:
     seen = pd.concat([angles_of(range(30), names=("left_knee", "trunk")), angles_of(range(20), names=("head",))])
     seen.loc[(seen["angle"] == "left_knee") & (seen["frame"] > 3), ["degrees", "degrees_filtered"]] = np.nan
-    assert figures.leading_angles(seen, "filtered") == ["trunk", "head"]
-    assert figures.leading_angles(angles_of(range(3), names=JOINTS), "unfiltered") == list(style.LEADING)
-    figure = figures.traces(angles_of(range(30), names=("trunk",)), {}, "filtered", "Video v1")
+    assert figures.leading_angles(angle_arrays(seen), "filtered") == ["trunk", "head"]
+    joints = angle_arrays(angles_of(range(3), names=JOINTS))
+    assert figures.leading_angles(joints, "unfiltered") == list(style.LEADING)
+    figure = traces(angles_of(range(30), names=("trunk",)), {})
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["Trunk", ""]
 
 
 def test_a_method_that_lost_the_person_has_no_line_and_a_person_without_angles_says_so() -> None:
     nobody = angles_of(range(0))
-    figure = figures.traces(angles_of(range(9)), {"blur": nobody}, "filtered", "Video v1")
+    figure = traces(angles_of(range(9)), {"blur": nobody})
     assert len(figure.axes[0].get_lines()[1].get_xdata()) == 0
-    assert "nothing to show" in " ".join(texts(figures.traces(nobody, {"blur": nobody}, "filtered", "Video v1")))
+    assert "nothing to show" in " ".join(texts(traces(nobody, {"blur": nobody})))
 
 
 def test_signed_numbers_have_a_true_minus_and_zero_has_no_sign() -> None:

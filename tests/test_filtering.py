@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bodies import as_table
 from deidpose import tables
-from deidpose.angles import ANGLES
+from deidpose.angles import ANGLES, Angles, angle_arrays
 from deidpose.filtering import bridge, filter_angles, hampel, low_pass
 
 SETTINGS = {
@@ -29,8 +29,12 @@ def table(degrees: np.ndarray, rate: float = 30.0, person: int = 0, angle: str =
 
 def filtered(angles: pd.DataFrame, rate: float = 30.0, cuts: pd.DataFrame = NO_CUTS, **settings: object) -> np.ndarray:
     """Return the filtered degrees of the one angle in a table, by frame."""
-    result = filter_angles(angles, SETTINGS | settings, rate, cuts)
+    result = filter_angles(angle_arrays(angles), SETTINGS | settings, rate, cuts)
     return result.degrees_filtered[:, list(ANGLES).index(angles["angle"].iloc[0])]
+
+
+def smoothed(angles: pd.DataFrame, **settings: object) -> Angles:
+    return filter_angles(angle_arrays(angles), SETTINGS | settings, 30, NO_CUTS)
 
 
 def gain(frequency: float, rate: float = 120.0, order: int = 4, cutoff: float = 6.0) -> float:
@@ -225,7 +229,7 @@ def test_angles_and_people_are_filtered_each_by_itself() -> None:
         for angle in ("left_knee", "right_hip")
     ]
     expected = np.stack([filtered(part) for part in parts])
-    result = filter_angles(pd.concat(parts).sample(frac=1, random_state=0), SETTINGS, 30, NO_CUTS)
+    result = smoothed(pd.concat(parts).sample(frac=1, random_state=0))
     for person, alone in ((0, expected[:2]), (3, expected[2:])):
         columns = [list(ANGLES).index(angle) for angle in ("left_knee", "right_hip")]
         assert result.degrees_filtered[result.person == person][:, columns] == pytest.approx(alone.T)
@@ -234,15 +238,15 @@ def test_angles_and_people_are_filtered_each_by_itself() -> None:
 def test_a_gap_in_one_angle_leaves_the_others_whole() -> None:
     knee, hip = table(np.arange(60.0)), table(np.arange(60.0), angle="left_hip")
     knee.loc[20:39, "degrees"] = np.nan
-    result = as_table(filter_angles(pd.concat([knee, hip]), SETTINGS, 30, NO_CUTS))
+    result = as_table(smoothed(pd.concat([knee, hip])))
     result = result[result["angle"].isin(["left_knee", "left_hip"])]
     assert result.groupby("angle")["degrees_filtered"].count().to_dict() == {"left_knee": 40, "left_hip": 60}
 
 
 def test_without_filtering_the_column_is_empty_and_measured_values_are_never_changed() -> None:
     degrees = np.random.default_rng(0).normal(0, 10, 60)
-    off = filter_angles(table(degrees), SETTINGS | {"filter": False}, 30, NO_CUTS)
-    on = filter_angles(table(degrees), SETTINGS, 30, NO_CUTS)
+    off = smoothed(table(degrees), filter=False)
+    on = smoothed(table(degrees))
     column = list(ANGLES).index("left_knee")
     assert np.isnan(off.degrees_filtered).all()
     assert np.isfinite(on.degrees_filtered[:, column]).all()
@@ -250,7 +254,7 @@ def test_without_filtering_the_column_is_empty_and_measured_values_are_never_cha
 
 
 def test_an_empty_table_stays_empty() -> None:
-    assert not len(filter_angles(tables.empty("angles"), SETTINGS, 30, NO_CUTS).frame)
+    assert not len(smoothed(tables.empty("angles")).frame)
 
 
 def test_noise_on_a_known_movement_becomes_less() -> None:

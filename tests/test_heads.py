@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bodies import BACK, HEAD, STANDING, body, together, with_knuckles
 from deidpose import heads, skeleton, tables
+from deidpose.keypoints import poses
 
 _BOX = ["x_px", "y_px", "width_px", "height_px"]
 LEGS = ("MidHip", "RHip", "LHip", "RKnee", "LKnee", "RAnkle", "LAnkle")
@@ -18,8 +19,12 @@ ARMS = ("RElbow", "LElbow", "RWrist", "LWrist")
 REAL_HEAD = (288, 136, 24, 28)
 
 
+def place(keypoints: pd.DataFrame) -> pd.DataFrame:
+    return heads.place(poses(keypoints))
+
+
 def placed(keypoints: pd.DataFrame) -> pd.Series:
-    table = heads.place(keypoints)
+    table = place(keypoints)
     tables.check(table, "heads")
     return table.iloc[0]
 
@@ -96,7 +101,7 @@ def test_nothing_seen_places_nothing() -> None:
 
 
 def test_nobody_gives_an_empty_table() -> None:
-    table = heads.place(tables.empty("keypoints"))
+    table = place(tables.empty("keypoints"))
     assert table.empty
     tables.check(table, "heads")
 
@@ -132,7 +137,7 @@ def test_somebody_lying_has_the_head_beyond_the_shoulders_and_not_above_them(
 
 
 def from_behind(*parts: pd.DataFrame) -> list[bool]:
-    return heads.place(together(*parts))["from_behind"].tolist()
+    return place(together(*parts))["from_behind"].tolist()
 
 
 def test_somebody_is_seen_from_behind_only_where_all_frames_nearby_agree() -> None:
@@ -147,7 +152,7 @@ def test_a_network_that_takes_a_front_for_a_back_for_a_moment_is_not_believed() 
 
 
 def test_the_front_of_one_person_does_not_turn_another() -> None:
-    table = heads.place(together(body(range(20), 150, 240), body(range(20), 450, 240, 1, pose=BACK)))
+    table = place(together(body(range(20), 150, 240), body(range(20), 450, 240, 1, pose=BACK)))
     assert table.loc[table["person"] == 1, "from_behind"].all()
     assert not table.loc[table["person"] == 0, "from_behind"].any()
 
@@ -181,7 +186,7 @@ def test_without_neck_and_hip_nobody_is_seen_from_behind(unseen: tuple[str, ...]
 
 # ------------------------------------------------------------------------------------------------------- invariance
 
-poses = st.builds(
+some_poses = st.builds(
     lambda base, moved: {name: (base[name][0] + x, base[name][1] + y) for name, (x, y) in moved.items()},
     st.sampled_from([STANDING, BACK]),
     st.fixed_dictionaries(
@@ -190,7 +195,7 @@ poses = st.builds(
 )
 
 
-@given(poses, st.floats(-180, 180), st.floats(0.2, 5), st.floats(-500, 500), st.floats(-500, 500))
+@given(some_poses, st.floats(-180, 180), st.floats(0.2, 5), st.floats(-500, 500), st.floats(-500, 500))
 def test_a_person_turned_enlarged_and_moved_has_the_head_turned_enlarged_and_moved_alike(
     pose: dict[str, tuple[float, float]], degrees: float, scale: float, x: float, y: float
 ) -> None:
@@ -213,11 +218,11 @@ def test_a_person_turned_enlarged_and_moved_has_the_head_turned_enlarged_and_mov
 def test_a_back_is_a_back_however_it_is_turned(
     degrees: float, scale: float, pose: dict[str, tuple[float, float]]
 ) -> None:
-    flag = heads.place(turned(body(range(2), 0, 0, pose=pose), degrees, scale))["from_behind"]
+    flag = place(turned(body(range(2), 0, 0, pose=pose), degrees, scale))["from_behind"]
     assert flag.tolist() == [pose is BACK] * 2
 
 
-@given(poses)
+@given(some_poses)
 def test_nobody_is_seen_from_behind_both_in_a_picture_and_in_its_mirror_image(
     pose: dict[str, tuple[float, float]],
 ) -> None:
@@ -227,25 +232,25 @@ def test_nobody_is_seen_from_behind_both_in_a_picture_and_in_its_mirror_image(
 
 
 @settings(max_examples=30)
-@given(st.lists(st.tuples(poses, st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=8))
+@given(st.lists(st.tuples(some_poses, st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=8))
 def test_people_are_placed_one_by_one_as_all_at_once(
     rows: list[tuple[dict[str, tuple[float, float]], int, int]],
 ) -> None:
     people = {
         (frame, person): body(range(frame, frame + 1), 300, 240, person, pose=pose) for pose, frame, person in rows
     }
-    table = heads.place(together(*people.values()))
+    table = place(together(*people.values()))
     assert list(zip(table["frame"], table["person"], strict=True)) == sorted(people)
     columns = [column for column in table.columns if column != "from_behind"]
-    alone = pd.concat([heads.place(people[key]) for key in sorted(people)], ignore_index=True)
+    alone = pd.concat([place(people[key]) for key in sorted(people)], ignore_index=True)
     pd.testing.assert_frame_equal(table[columns], alone[columns])
     for person, mine in table.groupby("person"):
         parts = [part for (_, number), part in people.items() if number == person]
-        assert mine["from_behind"].tolist() == heads.place(together(*parts))["from_behind"].tolist()
+        assert mine["from_behind"].tolist() == place(together(*parts))["from_behind"].tolist()
 
 
 def test_keypoints_become_an_array_in_their_order() -> None:
-    frames, people, points = heads.as_array(together(body(range(2), 10, 20), body(range(2), 30, 40, 1)))
+    frames, people, points = heads.as_array(poses(together(body(range(2), 10, 20), body(range(2), 30, 40, 1))))
     assert frames.tolist() == [0, 0, 1, 1]
     assert people.tolist() == [0, 1, 0, 1]
     assert points.shape == (4, 25, 3)
@@ -255,6 +260,7 @@ def test_keypoints_become_an_array_in_their_order() -> None:
 
 def test_knuckles_change_no_head() -> None:
     plain = together(body(range(2), 10, 20), body(range(2), 30, 40, 1))
-    pd.testing.assert_frame_equal(heads.place(with_knuckles(plain)), heads.place(plain))
-    for values, expected in zip(heads.as_array(with_knuckles(plain)), heads.as_array(plain), strict=True):
+    pd.testing.assert_frame_equal(place(with_knuckles(plain)), place(plain))
+    both = (heads.as_array(poses(table)) for table in (with_knuckles(plain), plain))
+    for values, expected in zip(*both, strict=True):
         np.testing.assert_array_equal(values, expected)

@@ -6,6 +6,7 @@ import pytest
 from bodies import body, together
 from deidpose import imported_people, matching, people, tables
 from deidpose.errors import UserError
+from deidpose.keypoints import poses
 
 SIZE, N_FRAMES = (1000, 600), 40
 FRAMES = range(N_FRAMES)
@@ -17,11 +18,12 @@ SMALL = body(FRAMES, 150, 300, 1)
 def listed(
     imported: pd.DataFrame, backend: pd.DataFrame, patient: int | None = None, is_named: bool = False
 ) -> pd.DataFrame:
-    of_backend = people.list_people(backend, SIZE, N_FRAMES)
+    ours, theirs = poses(imported), poses(backend)
+    of_backend = people.list_people(theirs, SIZE, N_FRAMES)
     if patient is not None:
         of_backend["patient"] = of_backend["person"] == patient
-    matches = matching.match_people(backend, imported)
-    found = imported_people.list_imported(imported, of_backend, matches, SIZE, N_FRAMES, is_named)
+    matches = matching.match_people(theirs, ours)
+    found = imported_people.list_imported(ours, of_backend, matches, SIZE, N_FRAMES, is_named)
     return tables.check(found, "people").set_index("person")
 
 
@@ -49,7 +51,7 @@ def test_no_imported_person_has_a_token() -> None:
     both = together(LARGE, SMALL)
     found = listed(both, both)
     assert (found["token"] == "").all()
-    token = people.list_people(both, SIZE, N_FRAMES)["token"].iloc[0]
+    token = people.list_people(poses(both), SIZE, N_FRAMES)["token"].iloc[0]
     with pytest.raises(UserError, match="Nobody in this video"):
         people.named(found.reset_index(), [token], "visible")
 
@@ -59,7 +61,8 @@ def test_nobody_imported_is_an_empty_list() -> None:
 
 
 def agreement(imported: pd.DataFrame, backend: pd.DataFrame) -> imported_people.Agreement:
-    return imported_people.agreement(imported, backend, matching.match_people(backend, imported))
+    ours, theirs = poses(imported), poses(backend)
+    return imported_people.agreement(ours, theirs, matching.match_people(theirs, ours))
 
 
 def test_agreement_is_counted_and_measured_in_pixels() -> None:

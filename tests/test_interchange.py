@@ -89,11 +89,16 @@ def angles() -> pd.DataFrame:
     return made_up_angles(PEOPLE)
 
 
+def export(keypoints: pd.DataFrame, angles: pd.DataFrame, folder: Path, source: str = "blur") -> None:
+    """Export tables ``keypoints`` and ``angles``."""
+    interchange.export(poses(keypoints), angle_arrays(angles), TIME_S, RATE, "v1", source, folder)
+
+
 @pytest.fixture(scope="module")
 def folder(keypoints: pd.DataFrame, angles: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of one exported source."""
     folder: Path = tmp_path_factory.mktemp("export") / "interchange" / "v1"
-    interchange.export(keypoints, angles, TIME_S, RATE, "v1", "blur", folder)
+    export(keypoints, angles, folder)
     return folder
 
 
@@ -134,15 +139,7 @@ def test_the_same_tables_give_the_same_bytes_whatever_their_order_and_the_day(
 ) -> None:
     monkeypatch.setattr("time.time", lambda: 2e9)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "2000000000")
-    interchange.export(
-        keypoints.sample(frac=1, random_state=5),
-        angles.sample(frac=1, random_state=5),
-        TIME_S,
-        RATE,
-        "v1",
-        "blur",
-        tmp_path,
-    )
+    export(keypoints.sample(frac=1, random_state=5), angles.sample(frac=1, random_state=5), tmp_path)
     for path in folder.iterdir():
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
@@ -151,7 +148,7 @@ def test_long_videos_are_written_in_parts_that_do_not_show(
     folder: Path, keypoints: pd.DataFrame, angles: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(interchange, "_ROWS", 5)
-    interchange.export(keypoints, angles, TIME_S, RATE, "v1", "blur", tmp_path)
+    export(keypoints, angles, tmp_path)
     for path in folder.iterdir():
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
@@ -174,12 +171,12 @@ def test_a_file_that_cannot_be_finished_is_not_there(
 
     monkeypatch.setattr(interchange, "_write_rows", fail)
     with pytest.raises(OSError, match="No space left"):
-        interchange.export(keypoints, angles, TIME_S, RATE, "v1", "blur", tmp_path)
+        export(keypoints, angles, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["blur_openpose.zip"]
 
 
 def test_a_video_with_nobody_has_frames_and_headers_only(tmp_path: Path) -> None:
-    interchange.export(tables.empty("keypoints"), tables.empty("angles"), TIME_S, RATE, "v1", "original", tmp_path)
+    export(tables.empty("keypoints"), tables.empty("angles"), tmp_path, source="original")
     assert {path.name for path in tmp_path.iterdir()} == {
         "original_openpose.zip",
         "original_keypoints.csv",
@@ -191,7 +188,7 @@ def test_a_video_with_nobody_has_frames_and_headers_only(tmp_path: Path) -> None
 
 def test_somebody_without_angles_has_an_empty_mot(tmp_path: Path) -> None:
     people = {4: (0, 2)}
-    interchange.export(made_up_keypoints(people), tables.empty("angles"), TIME_S, RATE, "v1", "original", tmp_path)
+    export(made_up_keypoints(people), tables.empty("angles"), tmp_path, source="original")
     lines = (tmp_path / "original_person04_angles.mot").read_text().splitlines()
     assert set(lines[-1].split("\t")[1:]) == {"nan"}
     with xr.open_dataset(tmp_path / "original.nc") as read:
@@ -204,7 +201,7 @@ def test_a_frame_that_the_video_does_not_have_is_told(wrong: str, tmp_path: Path
     keypoints, angles = made_up_keypoints(chosen), made_up_angles(chosen)
     (keypoints if wrong == "keypoints" else angles)["frame"] += N_FRAMES - 5
     with pytest.raises(UserError, match="a frame that the video does not have"):
-        interchange.export(keypoints, angles, TIME_S, RATE, "v1", "blur", tmp_path)
+        export(keypoints, angles, tmp_path)
 
 
 def test_an_angle_that_is_unknown_or_there_twice_is_told() -> None:
@@ -345,7 +342,7 @@ def test_the_netcdf_keeps_uneven_times_positions_and_angles(
 def test_angles_that_were_not_filtered_are_not_said_to_be(tmp_path: Path) -> None:
     people = {0: (0, N_FRAMES - 1)}
     angles = made_up_angles(people, filtered=False)
-    interchange.export(made_up_keypoints(people), angles, TIME_S, RATE, "v1", "blur", tmp_path)
+    export(made_up_keypoints(people), angles, tmp_path)
     with xr.open_dataset(tmp_path / "blur.nc") as read:
         assert "degrees_filtered" not in read
     text = (tmp_path / "blur_person00_angles.mot").read_text()

@@ -73,11 +73,6 @@ def test_arrays_are_put_together_in_whatever_order_they_lie_in_memory() -> None:
     np.testing.assert_array_equal(one_after_another([turned, body]).position, np.tile(body.position, (2, 1, 1)))
 
 
-def test_arrays_are_taken_as_they_are() -> None:
-    body = poses(table(TRUNK))
-    assert poses(body) is body
-
-
 def test_an_empty_table_gives_empty_arrays() -> None:
     body = poses(tables.empty("keypoints"))
     assert body.position.shape == (0, len(KEYPOINTS), 2)

@@ -12,23 +12,34 @@ from hypothesis import strategies as st
 
 from bodies import BACK, STANDING, body, together
 from deidpose import tables
-from deidpose.keypoints import poses
+from deidpose.keypoints import Poses, poses
 from deidpose.matching import _best_frames, carry, headcounts, identities, match_people
+from deidpose.skeleton import KEYPOINTS
 
 TORSO = 65.0  # px, of `STANDING`
 Sections = list[tuple[int, int, int, int]]
 
 
+def matched(original: pd.DataFrame, method: pd.DataFrame) -> pd.DataFrame:
+    return match_people(poses(original), poses(method))
+
+
 def sections(original: pd.DataFrame, method: pd.DataFrame) -> Sections:
     """Return person, method_person, first_frame, last_frame of all sections."""
-    found = match_people(original, method)
+    found = matched(original, method)
     tables.check(found.assign(method="blur"), "matches")
     return [tuple(row) for row in found.to_numpy().tolist()]
 
 
-def counted(original: pd.DataFrame, method: pd.DataFrame) -> pd.DataFrame:
-    matches = match_people(original, method)
-    return identities("v", "blur", original, method, matches, [0]).set_index("person")
+def counted(original: pd.DataFrame, method: pd.DataFrame, patient: int = 0) -> pd.DataFrame:
+    """Return the table ``identities``, by person."""
+    matches = matched(original, method)
+    return identities("v", "blur", poses(original), poses(method), matches, [patient]).set_index("person", drop=False)
+
+
+def heads(original: pd.DataFrame, method: pd.DataFrame) -> pd.Series:
+    """Return the row of the table ``headcounts``."""
+    return headcounts("v", "blur", poses(original), poses(method), matched(original, method)).iloc[0]
 
 
 def noisy(table: pd.DataFrame, seed: int = 0, torsos: float = 0.05) -> pd.DataFrame:
@@ -190,7 +201,7 @@ def test_a_phantom_of_the_method_matches_nobody() -> None:
     person = body(range(100), 100, 300)
     method = together(person, body(range(100), 600, 300, 4))
     assert sections(person, method) == [(0, 0, 0, 99)]
-    row = headcounts("v", "blur", person, method, match_people(person, method)).iloc[0]
+    row = heads(person, method)
     assert (row["n_people_unmatched"], row["n_frames_more"], row["n_frames_fewer"]) == (1, 100, 0)
 
 
@@ -301,7 +312,7 @@ def test_frames_without_a_keypoint_are_frames_in_which_nobody_is_seen() -> None:
     assert sections(original, method) == [(0, 0, 0, 39)]
     row = counted(original, method).loc[0]
     assert (row["n_both"], row["n_lost"]) == (40, 20)
-    assert headcounts("v", "blur", original, method, match_people(original, method))["n_frames_fewer"].tolist() == [20]
+    assert heads(original, method)["n_frames_fewer"] == 20
 
 
 def test_a_track_halfway_between_two_people_is_the_same_ones_whatever_the_numbers() -> None:
@@ -372,7 +383,7 @@ def test_the_numbering_of_people_does_not_matter(scene: tuple[int, int, int], ra
 def test_nobody_is_two_people_at_once(scene: tuple[int, int, int]) -> None:
     original = walkers(*scene)
     method = broken(noisy(original, scene[0]), scene[0] + 7, 4)
-    found = match_people(original, method)
+    found = matched(original, method)
     assert (found["first_frame"] <= found["last_frame"]).all()
     for side in ("person", "method_person"):
         ordered = found.sort_values([side, "first_frame"])
@@ -385,11 +396,10 @@ def test_nobody_is_two_people_at_once(scene: tuple[int, int, int]) -> None:
     frames = poses(original)
     assert counts["n_original"].tolist() == [int((frames.person == person).sum()) for person in counts.index]
     assert (counts["n_original"] == counts["n_both"] + counts["n_lost"]).all()
-    carried = carry(method[["frame", "person"]].drop_duplicates(), found)
-    assert not carried.duplicated().any()
-    assert len(carried) == counts["n_both"].sum() + counts["n_gained"].sum()
-    for arrays, table in zip(carry(poses(method), found), poses(carry(method, found)), strict=True):
-        np.testing.assert_array_equal(arrays, table)
+    carried = carry(poses(method), found)
+    sights = list(zip(carried.frame.tolist(), carried.person.tolist(), strict=True))
+    assert sights == sorted(set(sights))
+    assert len(sights) == counts["n_both"].sum() + counts["n_gained"].sum()
 
 
 @settings(max_examples=40)
@@ -398,52 +408,52 @@ def test_a_video_matches_itself_without_loss_and_switch(scene: tuple[int, int, i
     video = walkers(*scene)
     counts = counted(video, video)
     assert counts[["n_lost", "n_gained", "n_switches"]].to_numpy().sum() == 0
-    assert (match_people(video, video)["person"] == match_people(video, video)["method_person"]).all()
+    assert (matched(video, video)["person"] == matched(video, video)["method_person"]).all()
 
 
 def test_without_people_there_are_no_sections() -> None:
     nobody, person = tables.empty("keypoints"), body(range(10), 100, 300)
     for original, method in ((nobody, nobody), (nobody, person), (person, nobody)):
         assert sections(original, method) == []
-        matches = match_people(original, method)
-        assert carry(method, matches).empty
-        assert len(identities("v", "blur", original, method, matches, [])) == original["person"].nunique()
-    heads = headcounts("v", "blur", nobody, person, match_people(nobody, person)).iloc[0].tolist()
-    assert heads == ["v", "blur", 10, 0, 1, 1, 0, 10, 0]
+        assert not len(carry(poses(method), matched(original, method)).frame)
+        assert len(counted(original, method)) == original["person"].nunique()
+    assert heads(nobody, person).tolist() == ["v", "blur", 10, 0, 1, 1, 0, 10, 0]
 
 
 def test_identities_are_counted_as_by_hand() -> None:
     original = together(body(range(10, 100), 100, 300, 0), body(range(60), 500, 300, 2))
     method = together(body(range(50), 100, 300, 0), body(range(55, 100), 100, 300, 1), body(range(70), 500, 300, 2))
-    matches = match_people(original, method)
-    assert identities("v", "blur", original, method, matches, [2]).to_numpy().tolist() == [
+    assert counted(original, method, patient=2).to_numpy().tolist() == [
         ["v", "blur", 0, False, 90, 85, 5, 10, 0, 2, 1],
         ["v", "blur", 2, True, 60, 60, 0, 10, 0, 1, 0],
     ]
     # Fewer in frames 50 to 54, more in frames 0 to 9 and 60 to 69.
-    heads = headcounts("v", "blur", original, method, matches).iloc[0].tolist()
-    assert heads == ["v", "blur", 100, 2, 3, 0, 5, 20, 1]
+    assert heads(original, method).tolist() == ["v", "blur", 100, 2, 3, 0, 5, 20, 1]
 
 
-def matched(*rows: Sequence[int]) -> pd.DataFrame:
+def matches(*rows: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["person", "method_person", "first_frame", "last_frame"], dtype="int64")
 
 
+def sighted(*rows: tuple[int, int]) -> Poses:
+    """Return poses with these frames and people, and the number of the row in place of the time."""
+    frame, person = np.array(rows).T
+    shape = (len(rows), len(KEYPOINTS))
+    return Poses(frame, np.arange(len(rows), dtype=float), person, np.zeros((*shape, 2)), np.zeros(shape))
+
+
 def test_rows_get_the_number_that_the_person_has_in_the_original() -> None:
-    table = pd.DataFrame(
-        [(0, 3, "a"), (0, 3, "b"), (0, 5, "c"), (4, 3, "d"), (5, 3, "e"), (5, 5, "f"), (9, 3, "g"), (9, 4, "h")],
-        columns=["frame", "person", "angle"],
-        index=[7] * 8,
-    )
-    carried = carry(table, matched((0, 5, 0, 4), (1, 3, 0, 4), (0, 3, 5, 8), (2, 4, 9, 9)))
-    assert carried.to_numpy().tolist() == [[0, 0, "c"], [0, 1, "a"], [0, 1, "b"], [4, 1, "d"], [5, 0, "e"], [9, 2, "h"]]
-    assert carried.index.tolist() == list(range(6))
+    body = sighted((0, 3), (0, 5), (4, 3), (5, 3), (5, 5), (9, 3), (9, 4))
+    carried = carry(body, matches((0, 5, 0, 4), (1, 3, 0, 4), (0, 3, 5, 8), (2, 4, 9, 9)))
+    rows = np.column_stack([carried.frame, carried.person, carried.time_s])
+    assert rows.tolist() == [[0, 0, 1], [0, 1, 0], [4, 1, 2], [5, 0, 3], [9, 2, 6]]
+    assert body.person.tolist() == [3, 5, 3, 3, 5, 3, 4]
 
 
 def test_numbers_that_no_section_knows_are_nobody() -> None:
-    table = pd.DataFrame({"frame": [0, 1, 2, 3], "person": [-1, 0, 2, 99]})
-    assert carry(table, matched((0, 1, 0, 9), (1, 3, 0, 9))).empty
-    assert carry(table, matched()).empty
+    body = sighted((0, -1), (1, 0), (2, 2), (3, 99))
+    assert not len(carry(body, matches((0, 1, 0, 9), (1, 3, 0, 9))).frame)
+    assert not len(carry(body, matches()).frame)
 
 
 @settings(max_examples=300)
@@ -460,3 +470,28 @@ def test_the_best_frames_are_those_of_an_exhaustive_search(data: st.DataObject, 
 
     best = max(worth((0, *moved, 0)) for moved in itertools.product((0, 1), repeat=n_frames))
     assert worth(_best_frames(difference, cost).astype(int).tolist()) == pytest.approx(best)
+
+
+def frame_by_frame(difference: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """Choose as `_best_frames` does, with the loop of Viterbi; of two equal ways, the frame before is not moved."""
+    worth, came_from = np.array([0.0, -1e9]), []
+    for i, gain in enumerate(difference[1:]):
+        ways = worth[:, None] - cost[:, :, i]
+        came_from.append((ways[1] > ways[0]).astype(int))
+        worth = ways.max(axis=0) + np.array([0.0, gain])
+    path = [0]
+    for before in reversed(came_from):
+        path.append(before[path[-1]])
+    return np.array(path[::-1], bool)
+
+
+@settings(max_examples=500)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 300), st.integers(1, 8), st.integers(1, 8))
+def test_the_best_frames_are_those_of_a_loop_over_frames_ties_and_all(
+    seed: int, n_frames: int, largest_gain: int, largest_cost: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    # Whole numbers: many ways are equally good, and sums are exact.
+    difference = rng.integers(-largest_gain, largest_gain + 1, n_frames).astype(float)
+    cost = rng.integers(0, largest_cost + 1, (2, 2, n_frames - 1)).astype(float)
+    np.testing.assert_array_equal(_best_frames(difference, cost), frame_by_frame(difference, cost))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import signal
 
 from deidpose import tables
-from deidpose.angles import ANGLES
+from deidpose.angles import ANGLES, angle_arrays
 from deidpose.movements import cycle_time, movements
 
 TIME = np.arange(360) / 30  # 12 s
@@ -35,6 +35,10 @@ def table(degrees: np.ndarray, filtered: np.ndarray | float = np.nan, person: in
         "degrees_filtered": filtered, "confidence": 0.9, "direction": "right",
     }  # fmt: skip
     return tables.check(pd.DataFrame(values), "angles")
+
+
+def summary(angles: pd.DataFrame, source: str = "original") -> pd.DataFrame:
+    return movements(angle_arrays(angles), "v", source)
 
 
 # --- cycles -----------------------------------------------------------------------------------------------------
@@ -183,7 +187,7 @@ def test_a_series_too_short_has_no_cycles(n: int) -> None:
 
 
 def test_range_peak_and_its_time_are_those_computed_by_hand() -> None:
-    row = movements(table(np.array([10, np.nan, 70, -5, 30])), "v", "blur").iloc[0]  # the left knee comes first
+    row = summary(table(np.array([10, np.nan, 70, -5, 30])), "blur").iloc[0]  # the left knee comes first
     assert row[["video", "source", "person", "angle", "signal"]].tolist() == ["v", "blur", 0, "left_knee", "unfiltered"]
     assert row["n_frames"] == 4
     assert (row["minimum_deg"], row["maximum_deg"], row["range_of_motion_deg"]) == (-5, 70, 75)
@@ -193,7 +197,7 @@ def test_range_peak_and_its_time_are_those_computed_by_hand() -> None:
 
 
 def test_both_signals_are_summarised_each_by_itself() -> None:
-    result = movements(table(squats(TIME) + noise(0, 5), squats(TIME)), "v", "original")
+    result = summary(table(squats(TIME) + noise(0, 5), squats(TIME)))
     result = result[result["angle"] == "left_knee"].set_index("signal")
     assert result.index.tolist() == ["unfiltered", "filtered"]
     assert result.loc["filtered", "maximum_deg"] == pytest.approx(90)
@@ -208,7 +212,7 @@ def test_every_person_and_angle_has_a_row_in_the_order_of_the_angles() -> None:
         for person in (1, 0)
         for angle in ("left_knee", "left_hip")
     ]
-    result = movements(pd.concat(parts).sort_values(["frame", "person"], kind="stable"), "v", "original")
+    result = summary(pd.concat(parts).sort_values(["frame", "person"], kind="stable"))
     assert result[["person", "angle"]].to_numpy().tolist() == [[person, name] for person in (0, 1) for name in ANGLES]
     seen = result[result["n_frames"] > 0]
     assert seen["angle"].tolist() == ["left_knee", "left_hip"] * 2
@@ -216,10 +220,10 @@ def test_every_person_and_angle_has_a_row_in_the_order_of_the_angles() -> None:
 
 
 def test_an_angle_that_is_never_seen_has_a_row_without_values() -> None:
-    row = movements(table(np.full(20, np.nan)), "v", "original").iloc[0]
+    row = summary(table(np.full(20, np.nan))).iloc[0]
     assert (row["n_frames"], row["n_cycles"]) == (0, 0)
     assert row[["minimum_deg", "maximum_deg", "range_of_motion_deg", "time_of_peak_s"]].isna().all()
 
 
 def test_nobody_makes_an_empty_table() -> None:
-    assert movements(tables.empty("angles"), "v", "original").empty
+    assert summary(tables.empty("angles")).empty

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -57,10 +58,23 @@ def degrees(text: str, source: str, person: int) -> np.ndarray:
     return (whole * header["degrees"]).reshape(2, len(payload.ANGLES), -1)
 
 
+def script(
+    n_frames: int,
+    keypoints: Mapping[str, pd.DataFrame],
+    angles: Mapping[str, pd.DataFrame],
+    matches: pd.DataFrame,
+    known: pd.DataFrame,
+) -> str:
+    """Return the data of video v1 for tables ``keypoints`` and ``angles``."""
+    bodies = {source: poses(found) for source, found in keypoints.items()}
+    measured = {source: angle_arrays(found) for source, found in angles.items()}
+    return payload.script("v1", FACTS, timestamps(n_frames), bodies, measured, matches, known)
+
+
 def one_person(frames: range, **changes: Any) -> str:
     keypoints = {"original": body(frames, 300, 240, **changes)}
     angles = {"original": angles_of(keypoints["original"])}
-    return payload.script("v1", FACTS, timestamps(frames.stop), keypoints, angles, NOBODY, people(0))
+    return script(frames.stop, keypoints, angles, NOBODY, people(0))
 
 
 @given(
@@ -118,7 +132,7 @@ def test_positions_too_large_for_sixteen_bits_are_kept_in_longer_steps() -> None
 def test_angles_come_back_to_a_hundredth_of_a_degree_unfiltered_and_filtered() -> None:
     keypoints = {"original": body(range(30), 300, 240)}
     angles = {"original": angles_of(keypoints["original"], noise=2.0)}
-    text = payload.script("v1", FACTS, timestamps(30), keypoints, angles, NOBODY, people(0))
+    text = script(30, keypoints, angles, NOBODY, people(0))
     found = degrees(text, "original", 0)
     knee = angles["original"][angles["original"]["angle"] == "left_knee"]
     at = payload.ANGLES.index("left_knee")
@@ -130,7 +144,7 @@ def test_a_frame_in_which_somebody_is_not_seen_holds_nothing_of_them() -> None:
     seen = body(range(30), 300, 240)
     seen = seen[(seen["frame"] < 10) | (seen["frame"] > 14)]
     angles = angles_of(seen)
-    text = payload.script("v1", FACTS, timestamps(30), {"original": seen}, {"original": angles}, NOBODY, people(0))
+    text = script(30, {"original": seen}, {"original": angles}, NOBODY, people(0))
     gone = np.isnan(positions(text, "original", 0)).all(axis=(0, 1))
     assert np.flatnonzero(gone).tolist() == [10, 11, 12, 13, 14]
     assert np.isnan(degrees(text, "original", 0)[:, :, 10:15]).all()
@@ -145,7 +159,7 @@ def test_people_of_a_method_have_the_numbers_of_the_original_in_the_frames_in_wh
     )
     keypoints = {"original": original, "blur": copy}
     angles = {source: angles_of(found) for source, found in keypoints.items()}
-    text = payload.script("v1", FACTS, timestamps(20), keypoints, angles, matches, people(0, 1))
+    text = script(20, keypoints, angles, matches, people(0, 1))
     header, _ = opened(text)
     series = {(one["source"], one["person"]): one for one in header["series"]}
     assert np.allclose(positions(text, "blur", 0)[INDEX["Neck"], 0], 100, atol=0.06)
@@ -165,7 +179,7 @@ def test_patients_are_listed_first_then_those_who_are_seen_longest() -> None:
 def test_a_long_video_is_thinned_evenly_and_the_page_is_told(n_frames: int, step: int) -> None:
     seen = body(range(0, n_frames, 500), 300, 240)
     angles = {"original": angles_of(seen)}
-    text = payload.script("v1", FACTS, timestamps(n_frames), {"original": seen}, angles, NOBODY, people(0))
+    text = script(n_frames, {"original": seen}, angles, NOBODY, people(0))
     header, found = opened(text)
     assert header["step"] == step
     assert header["n_frames"] == n_frames
@@ -176,7 +190,7 @@ def test_a_crowd_is_thinned_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payload, "MAX_POSES", 100)
     crowd = together(*(body(range(50), 100 + 20 * number, 240, number) for number in range(5)))
     keypoints, angles = {"original": crowd}, {"original": angles_of(crowd)}
-    text = payload.script("v1", FACTS, timestamps(50), keypoints, angles, NOBODY, people(*range(5)))
+    text = script(50, keypoints, angles, NOBODY, people(*range(5)))
     header, found = opened(text)
     assert header["step"] == 3
     assert len(found[0]) == 17
@@ -186,7 +200,7 @@ def test_a_crowd_is_thinned_more(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_arrays_thinned_before_give_the_same_script() -> None:
     seen = body(range(0, 12_000, 3), 300, 240)
     angles = angles_of(seen)
-    whole = payload.script("v1", FACTS, timestamps(12_000), {"original": seen}, {"original": angles}, NOBODY, people(0))
+    whole = script(12_000, {"original": seen}, {"original": angles}, NOBODY, people(0))
     bodies = {"original": payload.thinned(poses(seen), 12_000)}
     measured = {"original": payload.thinned(angle_arrays(angles), 12_000)}
     assert set(bodies["original"].frame % 3) == {0}
@@ -197,7 +211,7 @@ def test_arrays_thinned_before_give_the_same_script() -> None:
 def test_a_video_in_which_nobody_is_seen_has_its_times_all_the_same() -> None:
     nobody = {"original": tables.empty("keypoints")}
     angles = {"original": tables.empty("angles")}
-    header, found = opened(payload.script("v1", FACTS, timestamps(9), nobody, angles, NOBODY, people()))
+    header, found = opened(script(9, nobody, angles, NOBODY, people()))
     assert header["series"] == []
     assert len(found[0]) == 9
 

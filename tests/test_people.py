@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from deidpose import dataset, people, skeleton, tables
 from deidpose.errors import UserError
+from deidpose.keypoints import poses
 
 SIZE, N_FRAMES = (1000, 500), 50
 BOX = ["x_px", "y_px", "width_px", "height_px"]
@@ -37,7 +38,7 @@ def body(person: int, frames: range, x: float, y: float, height: float, step: fl
 
 
 def listed(*bodies: pd.DataFrame, patient: str = "") -> pd.DataFrame:
-    return people.list_people(pd.concat(bodies, ignore_index=True), SIZE, N_FRAMES, patient)
+    return people.list_people(poses(pd.concat(bodies, ignore_index=True)), SIZE, N_FRAMES, patient)
 
 
 def test_knuckles_change_neither_the_boxes_nor_the_tokens() -> None:
@@ -89,9 +90,9 @@ def test_the_table_of_videos_overrides_the_choice() -> None:
 
 
 def test_a_video_with_nobody_lists_nobody() -> None:
-    assert not len(people.list_people(tables.empty("keypoints"), SIZE, N_FRAMES))
+    assert not len(listed(tables.empty("keypoints")))
     unseen = body(0, range(5), 500, 250, 200).assign(x_px=np.nan, y_px=np.nan)
-    assert not len(people.list_people(unseen, SIZE, N_FRAMES))
+    assert not len(listed(unseen))
 
 
 def test_frames_in_which_nothing_of_a_person_is_seen_do_not_count() -> None:

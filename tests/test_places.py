@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from deidpose import corrections, places, tables
+from deidpose.keypoints import poses
 from deidpose.video import Frame
 
 BOX = ["x_px", "y_px", "width_px", "height_px"]
@@ -297,7 +298,7 @@ def people(*persons: int, patient: int) -> pd.DataFrame:
 
 def test_people_are_shown_at_several_moments_the_patient_first(tmp_path: Path) -> None:
     found, pictures = places.collect_people(
-        people(0, 1, 2, patient=1), pd.concat([keypoints(0, range(90), 0), keypoints(1, range(30, 90), 100)])
+        people(0, 1, 2, patient=1), poses(pd.concat([keypoints(0, range(90), 0), keypoints(1, range(30, 90), 100)]))
     )
     assert [person["person"] for person in found] == [1, 0, 2]
     assert [person["patient"] for person in found] == [True, False, False]
@@ -308,5 +309,5 @@ def test_people_are_shown_at_several_moments_the_patient_first(tmp_path: Path) -
 
 
 def test_somebody_seen_in_one_frame_has_one_picture() -> None:
-    found, _ = places.collect_people(people(0, patient=0), keypoints(0, range(3, 4), 100))
+    found, _ = places.collect_people(people(0, patient=0), poses(keypoints(0, range(3, 4), 100)))
     assert len(found[0]["pictures"]) == 1

@@ -8,6 +8,7 @@ from hypothesis import given
 from bodies import BACK, HEAD, STANDING, body, found, some_faces, together, with_knuckles
 from deidpose import doubts, tables, tracking
 from deidpose.faces import covered_share, enlarge
+from deidpose.keypoints import poses
 from deidpose.tracks import Track
 
 SETTINGS = {
@@ -27,7 +28,7 @@ def track(
     **settings: Any,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     tracked = tracking.track_faces(
-        given_faces, keypoints, shots_at(*cuts), n_frames, 30.0, SIZE, {**SETTINGS, **settings}
+        given_faces, poses(keypoints), shots_at(*cuts), n_frames, 30.0, SIZE, {**SETTINGS, **settings}
     )
     return tracked.faces, tracked.review
 

@@ -54,7 +54,7 @@ from scipy import ndimage
 
 from deidpose import tables
 from deidpose.errors import UserError
-from deidpose.keypoints import Poses, keys, one_after_another, parts, pick, places, poses, torso_lengths
+from deidpose.keypoints import Poses, keys, one_after_another, parts, pick, places, torso_lengths
 from deidpose.skeleton import INDEX, KEYPOINTS
 
 _Array: TypeAlias = NDArray[np.float64]
@@ -156,16 +156,14 @@ class Angles(NamedTuple):
         return bool(np.isfinite(self.degrees_filtered).any())
 
 
-def angle_arrays(angles: pd.DataFrame | Angles) -> Angles:
-    """Turn the long table ``angles`` into arrays; what is arrays already stays as it is.
+def angle_arrays(angles: pd.DataFrame) -> Angles:
+    """Turn the long table ``angles``, its rows in any order, into arrays.
 
     Raises
     ------
     UserError
         An angle is not one of `ANGLES`, or stands in the table twice for the same frame and person.
     """
-    if isinstance(angles, Angles):
-        return angles
     first, row, column = places(angles, "angle", tuple(ANGLES), "run the step joint_angles again")
     measured, filtered, sure = wide = np.full((3, len(first), len(ANGLES)), np.nan)
     for values, name in zip(wide, ("degrees", "degrees_filtered", "confidence"), strict=True):
@@ -236,7 +234,7 @@ def degrees(position: NDArray[np.float64], angle: Angle) -> NDArray[np.float64]:
     return np.asarray((angle.sign * (between + angle.offset) + half) % angle.turn - half)
 
 
-def joint_angles(keypoints: pd.DataFrame | Poses, directions: pd.DataFrame) -> Angles:
+def joint_angles(body: Poses, directions: pd.DataFrame) -> Angles:
     """Compute every angle of everyone in one video.
 
     Angles go on over time without jumps of a whole turn: in a stretch, each is expressed within half a turn of the
@@ -250,8 +248,8 @@ def joint_angles(keypoints: pd.DataFrame | Poses, directions: pd.DataFrame) -> A
 
     Parameters
     ----------
-    keypoints : DataFrame or Poses
-        The table ``keypoints``; a DataFrame may have its rows in any order.
+    body : Poses
+        The table ``keypoints``.
     directions : DataFrame
         What `find_directions` or `carry_directions` returns.
 
@@ -264,9 +262,8 @@ def joint_angles(keypoints: pd.DataFrame | Poses, directions: pd.DataFrame) -> A
     Raises
     ------
     UserError
-        As `poses` does; or the directions do not hold everybody.
+        The directions do not hold everybody.
     """
-    body = poses(keypoints)
     direction = _direction_at(directions, body.person, body.frame)
     values, sure, nothing = (np.full((len(body.frame), len(ANGLES)), np.nan) for _ in range(3))
     start = 0
@@ -383,7 +380,7 @@ _STEADY_S = 0.25
 _SHORTEST_S = 0.5
 
 
-def find_directions(keypoints: pd.DataFrame | Poses) -> pd.DataFrame:
+def find_directions(body: Poses) -> pd.DataFrame:
     """Find which way each person faces over time.
 
     Sports2D asks in every frame whether the toes lie to the right of the heels. That flickers where the feet are
@@ -397,21 +394,15 @@ def find_directions(keypoints: pd.DataFrame | Poses) -> pd.DataFrame:
 
     Parameters
     ----------
-    keypoints : DataFrame or Poses
-        The table ``keypoints`` of one video; a DataFrame may have its rows in any order.
+    body : Poses
+        The table ``keypoints`` of one video.
 
     Returns
     -------
     DataFrame
         Columns `DIRECTIONS`, sorted; ``direction`` is right, left, front or back. A person who gives no evidence
         at all faces right, as in Sports2D.
-
-    Raises
-    ------
-    UserError
-        As `poses` does.
     """
-    body = poses(keypoints)
     torso = torso_lengths(body)
     found = []
     for person in np.unique(body.person):
@@ -421,9 +412,7 @@ def find_directions(keypoints: pd.DataFrame | Poses) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else _sections(body.person, body.frame, np.empty(0, object))
 
 
-def carry_directions(
-    directions: pd.DataFrame, matches: pd.DataFrame, method_keypoints: pd.DataFrame | Poses
-) -> pd.DataFrame:
+def carry_directions(directions: pd.DataFrame, matches: pd.DataFrame, body: Poses) -> pd.DataFrame:
     """Give the people of a method the directions of those whom they match in the original.
 
     A method must not change an angle by changing the convention it is measured by: the direction that a person
@@ -435,7 +424,7 @@ def carry_directions(
         What `find_directions` returns for the original.
     matches : DataFrame
         Sections of one method: ``person`` of the original, ``method_person``, ``first_frame``, ``last_frame``.
-    method_keypoints : DataFrame or Poses
+    body : Poses
         The table ``keypoints`` of the method.
 
     Returns
@@ -444,7 +433,6 @@ def carry_directions(
         Columns `DIRECTIONS` for every person of the method. Outside the sections of a person's matches, the nearest
         section counts; people who match nobody have directions of their own, from `find_directions`.
     """
-    body = poses(method_keypoints)
     matched = np.isin(body.person, matches["method_person"].to_numpy(np.int64))
     carried = []
     for method_person in np.unique(body.person[matched]):

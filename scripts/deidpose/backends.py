@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from deidpose import angles, effects, filtering, matching, stats, tables
-from deidpose.keypoints import Poses, poses, torso_lengths
+from deidpose.keypoints import Poses, torso_lengths
 from deidpose.skeleton import INDEX, KEYPOINTS
 
 #: Two networks agree on a keypoint within this many torso lengths, five centimetres in an adult: about what two people
@@ -32,7 +32,7 @@ TITLES: dict[str, str] = {
 
 def compare(
     video: str,
-    found: Mapping[str, pd.DataFrame | Poses],
+    found: Mapping[str, Poses],
     kinematics: Mapping[str, Any],
     frame_rate: float,
     cuts: pd.DataFrame,
@@ -58,9 +58,8 @@ def compare(
         The tables ``backend_people``, ``backend_keypoints`` and ``backend_angles``.
     """
     rows: dict[str, list[pd.DataFrame]] = {"backend_people": [], "backend_keypoints": [], "backend_angles": []}
-    bodies = {backend: poses(keypoints) for backend, keypoints in found.items()}
-    for backend, other in itertools.combinations(bodies, 2):
-        first, second = bodies[backend], bodies[other]
+    for backend, other in itertools.combinations(found, 2):
+        first, second = found[backend], found[other]
         matches = matching.match_people(first, second)
         facing = angles.find_directions(first)
         # Which way somebody faces is a fact of the view and no matter of the network.
@@ -98,9 +97,8 @@ class Counts(NamedTuple):
     n_frames: int  # with somebody of whom a keypoint is seen
 
 
-def count(keypoints: pd.DataFrame | Poses) -> Counts:
+def count(body: Poses) -> Counts:
     """Count the people in a table ``keypoints``."""
-    body = poses(keypoints)
     seen = matching.seen(body)
     return Counts(len(np.unique(body.person)), len(seen.frame), len(np.unique(seen.frame)))
 

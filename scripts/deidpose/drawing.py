@@ -4,10 +4,9 @@ from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
-import pandas as pd
 
 from deidpose import skeleton
-from deidpose.keypoints import Poses, poses
+from deidpose.keypoints import Poses
 from deidpose.masks import Planes
 from deidpose.video import Frame
 
@@ -15,17 +14,16 @@ from deidpose.video import Frame
 _THICKNESS = 1 / 400
 
 
-def draw_skeletons(frames: Iterable[Frame], keypoints: pd.DataFrame | Poses) -> Iterator[Planes]:
+def draw_skeletons(frames: Iterable[Frame], shown: Poses) -> Iterator[Planes]:
     """Yield the planes of every frame with everyone's skeleton in OpenPose's BODY_25 colours.
 
     Parameters
     ----------
     frames : iterable of Frame
         Left as they are.
-    keypoints : DataFrame or Poses
+    shown : Poses
         The table ``keypoints`` of the same video.
     """
-    shown = poses(keypoints)
     numbers, positions = shown.frame, shown.position[:, : len(skeleton.BODY_25)]
     for frame in frames:
         people = positions[slice(*np.searchsorted(numbers, [frame.index, frame.index + 1]))]

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from deidpose import tables
-from deidpose.angles import ANGLES, JOINTS, SEGMENTS, Angles, angle_arrays
-from deidpose.keypoints import Poses, poses, torso_lengths
+from deidpose.angles import ANGLES, JOINTS, SEGMENTS, Angles
+from deidpose.keypoints import Poses, torso_lengths
 from deidpose.matching import carry
 from deidpose.movements import cycle_time
 from deidpose.skeleton import INDEX, KEYPOINTS
@@ -91,8 +91,8 @@ _FRAMES_AT_A_TIME = 20_000
 
 def compare(
     video: str,
-    original_angles: pd.DataFrame | Angles,
-    method_angles: Mapping[str, pd.DataFrame | Angles],
+    original: Angles,
+    copies: Mapping[str, Angles],
     matches: Mapping[str, pd.DataFrame],
     people: pd.DataFrame,
 ) -> pd.DataFrame:
@@ -106,9 +106,9 @@ def compare(
     ----------
     video : str
         What to write in this column.
-    original_angles : DataFrame or Angles
+    original : Angles
         The table ``angles`` of the original.
-    method_angles : mapping
+    copies : mapping
         Method -> its table ``angles``.
     matches : mapping
         Method -> what ``matching.match_people`` returns for it.
@@ -118,22 +118,21 @@ def compare(
     Returns
     -------
     DataFrame
-        The table ``effects``, in the order method (as in ``method_angles``), person, angle (`JOINTS`, `SEGMENTS`),
+        The table ``effects``, in the order method (as in ``copies``), person, angle (`JOINTS`, `SEGMENTS`),
         signal. The filtered signal is left out for a method when neither the original nor the method has it. The
         columns net of the control are empty when the control is not among the methods; see `subtract_control`.
 
     Notes
     -----
     The methods are taken one after the other. Besides the tables that it is given, this needs at most a carried copy of
-    one of them. A caller with a long video gives arrays, one method at a time, puts the tables together and calls
+    one of them. A caller with a long video gives one method at a time, puts the tables together and calls
     `subtract_control`.
     """
-    original = angle_arrays(original_angles)
     patients = _patients(people, original.person)
     rows_before = _rows_of_people(original.person)
     rows = []
-    for method, angles in method_angles.items():
-        after = carry(angle_arrays(angles), matches[method])
+    for method, angles in copies.items():
+        after = carry(angles, matches[method])
         rows_after = _rows_of_people(after.person)
         signals = [signal for signal in SIGNALS if signal != "filtered" or original.is_filtered or after.is_filtered]
         for person, patient in patients.items():
@@ -149,8 +148,8 @@ def compare(
 
 def pairs(
     video: str,
-    original_angles: pd.DataFrame | Angles,
-    method_angles: Mapping[str, pd.DataFrame | Angles],
+    original: Angles,
+    copies: Mapping[str, Angles],
     matches: Mapping[str, pd.DataFrame],
     people: pd.DataFrame,
     signal: str,
@@ -159,7 +158,7 @@ def pairs(
 
     Parameters
     ----------
-    video, original_angles, method_angles, matches, people
+    video, original, copies, matches, people
         As for `compare`.
     signal : str
         One of `SIGNALS`.
@@ -172,12 +171,11 @@ def pairs(
         whole turns, as in `compare`.
     """
     column = SIGNALS[signal]
-    original = angle_arrays(original_angles)
     patients = _patients(people, original.person)
     rows_before = _rows_of_people(original.person)
     chosen = []
-    for method, angles in method_angles.items():
-        after = carry(angle_arrays(angles), matches[method])
+    for method, angles in copies.items():
+        after = carry(angles, matches[method])
         rows_after = _rows_of_people(after.person)
         for person, patient in patients.items():
             i, j = rows_before.get(person, _NO_ROWS), rows_after.get(person, _NO_ROWS)
@@ -197,8 +195,8 @@ def pairs(
 
 def compare_keypoints(
     video: str,
-    original_keypoints: pd.DataFrame | Poses,
-    method_keypoints: Mapping[str, pd.DataFrame | Poses],
+    original: Poses,
+    copies: Mapping[str, Poses],
     matches: Mapping[str, pd.DataFrame],
     people: pd.DataFrame,
 ) -> pd.DataFrame:
@@ -208,9 +206,9 @@ def compare_keypoints(
     ----------
     video : str
         What to write in this column.
-    original_keypoints : DataFrame or Poses
+    original : Poses
         The table ``keypoints`` of the original.
-    method_keypoints : mapping
+    copies : mapping
         Method -> its table ``keypoints``.
     matches, people
         As for `compare`.
@@ -223,21 +221,21 @@ def compare_keypoints(
         size, because a single keypoint is all that is ever seen of them, only a keypoint that has not moved at all
         is correct, and the others have no displacement.
     """
-    before = poses(original_keypoints)
-    patients = _patients(people, before.person)
-    size = torso_lengths(before)
-    rows_before = _rows_of_people(before.person)
-    seen_before = _seen(before)
+    patients = _patients(people, original.person)
+    size = torso_lengths(original)
+    rows_before = _rows_of_people(original.person)
+    seen_before = _seen(original)
     rows = []
-    for method, keypoints in method_keypoints.items():
-        after = carry(poses(keypoints), matches[method])
+    for method, keypoints in copies.items():
+        after = carry(keypoints, matches[method])
         rows_after = _rows_of_people(after.person)
         seen_after = _seen(after)
         for person, patient in patients.items():
             i, j = rows_before.get(person, _NO_ROWS), rows_after.get(person, _NO_ROWS)
             n_original, n_method = seen_before[i].sum(axis=0), seen_after[j].sum(axis=0)
-            _, first, second = np.intersect1d(before.frame[i], after.frame[j], assume_unique=True, return_indices=True)
-            moved = _moved(before, after, size, i[first], j[second])
+            frames = original.frame[i], after.frame[j]
+            _, first, second = np.intersect1d(*frames, assume_unique=True, return_indices=True)
+            moved = _moved(original, after, size, i[first], j[second])
             for name in (*KEYPOINTS, *TOGETHER):
                 columns = [INDEX[member] for member in TOGETHER.get(name, (name,))]
                 row = {"video": video, "method": method, "person": person, "patient": patient, "keypoint": name}

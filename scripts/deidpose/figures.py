@@ -26,7 +26,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
-from deidpose.angles import ANGLES, JOINTS, SEGMENTS, Angles, angle_arrays
+from deidpose.angles import ANGLES, JOINTS, SEGMENTS, Angles
 from deidpose.stats import CONTROL
 from deidpose.style import (
     AGREEMENT_BANDS,
@@ -920,17 +920,17 @@ STUDY: dict[str, Callable[[Study], Figure]] = {
 # --- One video
 
 
-def leading_angles(original_angles: pd.DataFrame | Angles, signal: str) -> list[str]:
+def leading_angles(original_angles: Angles, signal: str) -> list[str]:
     """Return the two angles to draw of one person: left knee and left elbow, or where one is missing those seen most.
 
     Parameters
     ----------
-    original_angles : DataFrame or Angles
+    original_angles : Angles
         The rows of one person of the table ``angles`` of the original.
     signal : str
         ``filtered`` or ``unfiltered``.
     """
-    seen = np.isfinite(_values(angle_arrays(original_angles), signal)).sum(axis=0)
+    seen = np.isfinite(_values(original_angles, signal)).sum(axis=0)
     counts = {angle: int(seen[_COLUMN[angle]]) for angle in (*LEADING, *JOINTS, *SEGMENTS)}
     if all(counts[angle] for angle in LEADING):
         return list(LEADING)
@@ -938,18 +938,18 @@ def leading_angles(original_angles: pd.DataFrame | Angles, signal: str) -> list[
     return sorted((angle for angle in counts if counts[angle]), key=lambda angle: -counts[angle])[:2]
 
 
-def trace_span(original_angles: pd.DataFrame | Angles, signal: str) -> tuple[float, float]:
+def trace_span(original_angles: Angles, signal: str) -> tuple[float, float]:
     """Return the time that `traces` shows of one person, s: rows of the methods outside of it are not needed.
 
     Parameters are those of `leading_angles`. Both are NaN where there is nothing to show.
     """
-    times = _traced_times(angle_arrays(original_angles), signal)
+    times = _traced_times(original_angles, signal)
     return (float(times[0]), float(times[0]) + TRACE_SECONDS) if len(times) else (np.nan, np.nan)
 
 
 def traces(
-    original_angles: pd.DataFrame | Angles,
-    method_angles: Mapping[str, pd.DataFrame | Angles],
+    original_angles: Angles,
+    method_angles: Mapping[str, Angles],
     signal: str,
     title: str,
 ) -> Figure:
@@ -960,7 +960,7 @@ def traces(
 
     Parameters
     ----------
-    original_angles : DataFrame or Angles
+    original_angles : Angles
         The rows of one person of the table ``angles`` of the original.
     method_angles : mapping
         Method -> the rows of the same person of the table ``angles`` of that method, as `matching.carry` gives them.
@@ -969,26 +969,25 @@ def traces(
     title : str
         What to write above, such as the id of the video.
     """
-    before = angle_arrays(original_angles)
-    angles = leading_angles(before, signal)
+    angles = leading_angles(original_angles, signal)
     with mpl.rc_context(_STYLE):
         if not angles:
             return _nothing("")
         methods = _methods(pd.DataFrame({"method": list(method_angles)}))
         look = looks(methods)
-        span = trace_span(before, signal)
-        cut = _traced_times(before, signal)[-1] > span[1]
+        span = trace_span(original_angles, signal)
+        cut = _traced_times(original_angles, signal)[-1] > span[1]
         figure = _figure("", WIDTH_MM, 18 + 52 * len(angles))
         figure.set_label(title)
         panels = figure.subplots(2 * len(angles), 1, sharex=True, height_ratios=[2, 1.1] * len(angles))
         for index, angle in enumerate(angles):
             above, below = panels[2 * index], panels[2 * index + 1]
-            original = _over_time(before, angle, signal, span)
+            original = _over_time(original_angles, angle, signal, span)
             above.plot(
                 original["time_s"], original["degrees"], color=COLOURS["original"], linewidth=1.8, label="Original"
             )
             for method in methods:
-                line = _over_time(angle_arrays(method_angles[method]), angle, signal, span)
+                line = _over_time(method_angles[method], angle, signal, span)
                 style: dict[str, Any] = {
                     "color": look[method].colour,
                     "label": words(method),

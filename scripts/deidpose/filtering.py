@@ -31,7 +31,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import signal
 
-from deidpose.angles import ANGLES, Angles, angle_arrays
+from deidpose.angles import ANGLES, Angles
 
 #: Standard deviations of a normal distribution in one median absolute deviation: its 75th percentile.
 _MAD = 0.6745
@@ -42,14 +42,12 @@ _WINDOW_RATE = 30.0
 _EVEN = 0.1
 
 
-def filter_angles(
-    angles: pd.DataFrame | Angles, settings: Mapping[str, Any], frame_rate: float, cuts: pd.DataFrame
-) -> Angles:
+def filter_angles(measured: Angles, settings: Mapping[str, Any], frame_rate: float, cuts: pd.DataFrame) -> Angles:
     """Set ``degrees_filtered`` of every angle of everyone in one video.
 
     Parameters
     ----------
-    angles : DataFrame or Angles
+    measured : Angles
         The table ``angles``.
     settings : mapping
         The section ``kinematics`` of the settings.
@@ -64,7 +62,6 @@ def filter_angles(
         The same. ``degrees_filtered`` is NaN throughout if ``settings["filter"]`` is false, and where neither the
         angle nor a bridge across a short gap is.
     """
-    measured = angle_arrays(angles)
     filtered = np.full(measured.degrees.shape, np.nan)
     if settings["filter"] and len(filtered):
         shot = np.searchsorted(np.sort(cuts["frame"].to_numpy(np.int64)), measured.frame, side="right")

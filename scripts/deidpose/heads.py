@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from deidpose import skeleton, tables
-from deidpose.keypoints import Poses, poses
+from deidpose.keypoints import Poses
 
 #: Height of the head as a share of other lengths of the body, from the segment lengths of Winter (2009,
 #: "Biomechanics and Motor Control of Human Movement", figure 4.1): head 0.130, shoulder to hip 0.288, shoulder
@@ -39,12 +39,12 @@ _SIDEWAYS = 0.12
 _AGREEING = 5
 
 
-def place(keypoints: pd.DataFrame | Poses) -> pd.DataFrame:
+def place(keypoints: Poses) -> pd.DataFrame:
     """Place everyone's head.
 
     Parameters
     ----------
-    keypoints : DataFrame or Poses
+    keypoints : Poses
         The table ``keypoints``.
 
     Returns
@@ -97,7 +97,7 @@ def place(keypoints: pd.DataFrame | Poses) -> pd.DataFrame:
     return tables.check(table, "heads")
 
 
-def as_array(keypoints: pd.DataFrame | Poses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def as_array(body: Poses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return frames (n,), people (n,), and x, y in pixels and confidence of their BODY_25 keypoints (n, 25, 3).
 
     The rows are by frame and person. The knuckles, which not every backend has, are left out: hands say nothing of
@@ -105,10 +105,10 @@ def as_array(keypoints: pd.DataFrame | Poses) -> tuple[np.ndarray, np.ndarray, n
 
     Parameters
     ----------
-    keypoints : DataFrame or Poses
+    body : Poses
         The table ``keypoints``.
     """
-    body, n_body = poses(keypoints), len(skeleton.BODY_25)
+    n_body = len(skeleton.BODY_25)
     values = np.concatenate([body.position[:, :n_body], body.confidence[:, :n_body, None]], axis=2)
     return body.frame, body.person, values
 

@@ -25,12 +25,12 @@ class Agreement(NamedTuple):
     median_px: float  # median distance of these keypoints in pixels; NaN without any
 
 
-def agreement(imported: pd.DataFrame | Poses, backend: pd.DataFrame | Poses, matches: pd.DataFrame) -> Agreement:
+def agreement(imported: Poses, backend: Poses, matches: pd.DataFrame) -> Agreement:
     """Measure how imported keypoints and a backend's agree in one original.
 
     Parameters
     ----------
-    imported, backend : DataFrame or Poses
+    imported, backend : Poses
         Tables ``keypoints`` of the same video.
     matches : DataFrame
         From `matching.match_people`, with the backend's keypoints for those of the original.
@@ -56,7 +56,7 @@ def agreement(imported: pd.DataFrame | Poses, backend: pd.DataFrame | Poses, mat
 
 
 def list_imported(
-    imported: pd.DataFrame | Poses,
+    imported: Poses,
     people: pd.DataFrame,
     matches: pd.DataFrame,
     size: tuple[int, int],
@@ -70,7 +70,7 @@ def list_imported(
 
     Parameters
     ----------
-    imported : DataFrame or Poses
+    imported : Poses
         The table ``keypoints``.
     people : DataFrame
         The table ``people`` of the backend's keypoints.

@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import xarray as xr
 from numpy.typing import NDArray
 
 from deidpose import angles as definitions
-from deidpose.angles import Angles, angle_arrays
+from deidpose.angles import Angles
 from deidpose.errors import UserError
-from deidpose.keypoints import Poses, poses
+from deidpose.keypoints import Poses
 from deidpose.skeleton import BODY_25, KEYPOINTS
 
 #: Angles in the order of Sports2D: its joint angles, then its segment angles. Their names there have a space where
@@ -68,8 +67,8 @@ _PERSON = (
 
 
 def export(
-    keypoints: pd.DataFrame | Poses,
-    angles: pd.DataFrame | Angles,
+    body: Poses,
+    turned: Angles,
     time_s: NDArray[np.float64],
     frame_rate: float,
     video: str,
@@ -84,8 +83,10 @@ def export(
 
     Parameters
     ----------
-    keypoints, angles : DataFrame, or Poses and Angles
-        The tables ``keypoints`` and ``angles`` of this source; DataFrames may have their rows in any order.
+    body : Poses
+        The table ``keypoints`` of this source.
+    turned : Angles
+        The table ``angles`` of this source.
     time_s : array, shape (n_frames,)
         Presentation time of every frame of the video in s, with and without people.
     frame_rate : float
@@ -98,11 +99,10 @@ def export(
     Raises
     ------
     UserError
-        A table names a frame that the video does not have; or as `poses` and `angle_arrays` do.
+        A table names a frame that the video does not have.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    body, turned = poses(keypoints), angle_arrays(angles)
     for frame in (body.frame, turned.frame):
         if len(frame) and not 0 <= frame.min() <= frame.max() < len(time_s):
             raise UserError("A table names a frame that the video does not have; run the workflow again from the pose.")

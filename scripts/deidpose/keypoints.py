@@ -38,16 +38,14 @@ Rows = TypeVar("Rows", bound=tuple[Any, ...])
 _BLOCK = 10_000
 
 
-def poses(keypoints: pd.DataFrame | Poses) -> Poses:
-    """Turn the long table ``keypoints`` into arrays; what is arrays already stays as it is.
+def poses(keypoints: pd.DataFrame) -> Poses:
+    """Turn the long table ``keypoints``, its rows in any order, into arrays.
 
     Raises
     ------
     UserError
         A keypoint is not one of `KEYPOINTS`, or stands in the table twice for the same frame and person.
     """
-    if isinstance(keypoints, Poses):
-        return keypoints
     first, row, column = places(keypoints, "keypoint", KEYPOINTS, "make it again")
     position = np.full((len(first), len(KEYPOINTS), 2), np.nan)
     position[row, column] = keypoints[["x_px", "y_px"]].to_numpy(dtype=float)

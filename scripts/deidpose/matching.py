@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from deidpose import tables
 from deidpose.angles import Angles
-from deidpose.keypoints import Poses, pick, poses, torso_lengths
+from deidpose.keypoints import Poses, pick, torso_lengths
 from deidpose.skeleton import INDEX
 
 #: Two skeletons are the same person when their keypoints lie, on average over time, nearer than this, in torso lengths
@@ -72,7 +72,7 @@ class _Evidence(NamedTuple):
 _AllEvidence = Mapping[tuple[int, int], _Evidence]
 
 
-def match_people(original_keypoints: pd.DataFrame | Poses, method_keypoints: pd.DataFrame | Poses) -> pd.DataFrame:
+def match_people(original_keypoints: Poses, method_keypoints: Poses) -> pd.DataFrame:
     """Find each person of the original among the people of a method, over the whole video.
 
     The distance of two skeletons in one frame is the mean distance of the keypoints that both have, in torso lengths of
@@ -94,7 +94,7 @@ def match_people(original_keypoints: pd.DataFrame | Poses, method_keypoints: pd.
 
     Parameters
     ----------
-    original_keypoints, method_keypoints : DataFrame or Poses
+    original_keypoints, method_keypoints : Poses
         Tables ``keypoints`` of the same video.
 
     Returns
@@ -105,11 +105,6 @@ def match_people(original_keypoints: pd.DataFrame | Poses, method_keypoints: pd.
         there. The sections of one person share no frame, and neither do those of one method_person. They do not depend
         on how the people of either source are numbered, except that skeletons that are the same in
         every frame are told apart by their numbers.
-
-    Raises
-    ------
-    UserError
-        A table holds an unknown keypoint, or a keypoint twice.
     """
     original, method = seen(original_keypoints), seen(method_keypoints)
     frames = np.union1d(original.frame, method.frame)
@@ -127,8 +122,8 @@ def match_people(original_keypoints: pd.DataFrame | Poses, method_keypoints: pd.
 def identities(
     video: str,
     method: str,
-    original_keypoints: pd.DataFrame | Poses,
-    method_keypoints: pd.DataFrame | Poses,
+    original_keypoints: Poses,
+    method_keypoints: Poses,
     matches: pd.DataFrame,
     patients: Collection[int],
 ) -> pd.DataFrame:
@@ -144,7 +139,7 @@ def identities(
     ----------
     video, method : str
         What to write in these columns.
-    original_keypoints, method_keypoints : DataFrame or Poses
+    original_keypoints, method_keypoints : Poses
         Tables ``keypoints`` of the same video. Somebody is seen in a frame when a keypoint of theirs has a position.
     matches : DataFrame
         What `match_people` returns for the two.
@@ -158,9 +153,9 @@ def identities(
     """
     original, method_poses = seen(original_keypoints), seen(method_keypoints)
     sightings = _sightings(original)
-    carried = carry(_sightings(method_poses), matches)
-    turned = _mirrored(original, carry(method_poses, matches))
-    both = sightings.merge(carried, how="outer", on=["frame", "person"], indicator="seen_by")
+    carried = carry(method_poses, matches)
+    turned = _mirrored(original, carried)
+    both = sightings.merge(_sightings(carried), how="outer", on=["frame", "person"], indicator="seen_by")
     # Whom the original never sees has no section, so the outer join brings in nobody.
     counts = pd.crosstab(both["person"], both["seen_by"].astype(str))
     counts = counts.reindex(columns=["left_only", "right_only", "both"], fill_value=0)
@@ -188,8 +183,8 @@ def identities(
 def headcounts(
     video: str,
     method: str,
-    original_keypoints: pd.DataFrame | Poses,
-    method_keypoints: pd.DataFrame | Poses,
+    original_keypoints: Poses,
+    method_keypoints: Poses,
     matches: pd.DataFrame,
 ) -> pd.DataFrame:
     """Count the people of one video in the original and in a method.
@@ -198,7 +193,7 @@ def headcounts(
     ----------
     video, method : str
         What to write in these columns.
-    original_keypoints, method_keypoints : DataFrame or Poses
+    original_keypoints, method_keypoints : Poses
         Tables ``keypoints`` of the same video. Somebody is seen in a frame when a keypoint of theirs has a position.
     matches : DataFrame
         What `match_people` returns for the two.
@@ -226,38 +221,36 @@ def headcounts(
     return tables.check(pd.DataFrame([row]), "headcounts")
 
 
-Table = TypeVar("Table", pd.DataFrame, Poses, Angles)
+#: What `carry` gives back is of the kind that it was given.
+Arrays = TypeVar("Arrays", Poses, Angles)
 
 
-def carry(table: Table, matches: pd.DataFrame) -> Table:
-    """Give the rows of a method's table the numbers that the same people have in the original.
+def carry(arrays: Arrays, matches: pd.DataFrame) -> Arrays:
+    """Give the rows of a method's arrays the numbers that the same people have in the original.
 
     Parameters
     ----------
-    table : DataFrame, Poses or Angles
-        Any table of the method with the columns frame and person. Left as it is.
+    arrays : Poses or Angles
+        Of the method. Left as they are.
     matches : DataFrame
         What `match_people` returns for this method.
 
     Returns
     -------
-    DataFrame, Poses or Angles
-        The same columns, by frame and person; rows of one person in one frame keep their order. Rows of
-        people who are nobody in the original at that time are left out. Arrays may share memory with ``table``.
+    Poses or Angles
+        The same, by frame and person. Rows of people who are nobody in the original at that time are left out. They
+        may share memory with ``arrays``.
     """
-    if isinstance(table, pd.DataFrame):
-        rows, person = carried_rows(table["frame"].to_numpy(np.int64), table["person"].to_numpy(np.int64), matches)
-        return table.iloc[rows].assign(person=person).reset_index(drop=True)
-    rows, person = carried_rows(table.frame, table.person, matches)
+    rows, person = carried_rows(arrays.frame, arrays.person, matches)
     # Mostly nobody is left out, and nothing of a long video need be copied.
-    as_it_is = np.array_equal(rows, np.arange(len(table.frame)))
-    return (table if as_it_is else pick(table, rows))._replace(person=person)
+    as_it_is = np.array_equal(rows, np.arange(len(arrays.frame)))
+    return (arrays if as_it_is else pick(arrays, rows))._replace(person=person)
 
 
 def carried_rows(
     frame: NDArray[np.int64], person: NDArray[np.int64], matches: pd.DataFrame
 ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """Return which rows of a method's table `carry` keeps, in its order, and whom of the original they belong to.
+    """Return which rows of a method's arrays `carry` keeps, in its order, and whom of the original they belong to.
 
     Parameters
     ----------
@@ -311,9 +304,8 @@ def _sightings(body: Poses) -> pd.DataFrame:
     return pd.DataFrame({"frame": body.frame, "person": body.person})
 
 
-def seen(keypoints: pd.DataFrame | Poses) -> Poses:
+def seen(body: Poses) -> Poses:
     """Return the poses of which a keypoint has a position."""
-    body = poses(keypoints)
     shown: NDArray[np.bool_] = np.isfinite(body.position.sum(axis=2)).any(axis=1)
     return body if shown.all() else pick(body, shown)
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, signal
 
 from deidpose import tables
-from deidpose.angles import ANGLES, Angles, angle_arrays
+from deidpose.angles import ANGLES, Angles
 
 #: A movement smaller than this, in degrees, is not searched for cycles: it is the noise of pose estimation, or sway.
 #: Our choice.
@@ -39,12 +39,12 @@ _FEWEST_VALUES = 10
 _SHORT_HOLE_S = 0.2
 
 
-def movements(angles: pd.DataFrame | Angles, video: str, source: str) -> pd.DataFrame:
+def movements(measured: Angles, video: str, source: str) -> pd.DataFrame:
     """Summarise the movement of every angle of everyone in one video.
 
     Parameters
     ----------
-    angles : DataFrame or Angles
+    measured : Angles
         The table ``angles``.
     video, source : str
         What to write in these columns.
@@ -55,7 +55,6 @@ def movements(angles: pd.DataFrame | Angles, video: str, source: str) -> pd.Data
         The table ``movements``: a row for each person, angle and signal. There are rows for the filtered signal only
         where something was filtered. An angle that is never seen has ``n_frames`` 0 and no values.
     """
-    measured = angle_arrays(angles)
     signals = {"unfiltered": measured.degrees}
     if measured.is_filtered:
         signals["filtered"] = measured.degrees_filtered

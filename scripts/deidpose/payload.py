@@ -10,17 +10,17 @@ import gzip
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from deidpose import angles as definitions
-from deidpose.angles import JOINTS, SEGMENTS, Angles, angle_arrays
+from deidpose.angles import JOINTS, SEGMENTS, Angles
 from deidpose.errors import UserError
-from deidpose.keypoints import Poses, pick, poses
-from deidpose.matching import carried_rows, carry
+from deidpose.keypoints import Poses, pick
+from deidpose.matching import Arrays, carried_rows, carry
 from deidpose.skeleton import KEYPOINTS
 
 #: A video is shown with at most so many frames: every second, third, ... frame of a longer one.
@@ -44,9 +44,6 @@ _COLUMNS = [list(definitions.ANGLES).index(name) for name in ANGLES]
 
 _LARGEST = 2**15 - 1
 _SCRIPT = re.compile(r'deidposeVideo\("([A-Za-z0-9-]+)","([A-Za-z0-9+/]+={0,2})"\);\n')
-
-
-Arrays = TypeVar("Arrays", Poses, Angles)
 
 
 class Series(NamedTuple):
@@ -114,8 +111,8 @@ def script(
     video: str,
     facts: Mapping[str, Any],
     timestamps: pd.DataFrame,
-    keypoints: Mapping[str, pd.DataFrame | Poses],
-    angles: Mapping[str, pd.DataFrame | Angles],
+    keypoints: Mapping[str, Poses],
+    angles: Mapping[str, Angles],
     matches: pd.DataFrame,
     people: pd.DataFrame,
 ) -> str:
@@ -130,7 +127,7 @@ def script(
     timestamps : DataFrame
         The table of this name, with every frame.
     keypoints, angles : mapping
-        Source -> table or arrays, whole or `thinned`, ``original`` first. The order is kept.
+        Source -> `Poses` or `Angles`, whole or `thinned`, ``original`` first. The order is kept.
     matches : DataFrame
         Who of every method is whom of the original.
     people : DataFrame
@@ -142,14 +139,14 @@ def script(
         One statement of JavaScript. People whom only a method sees are in it with their skeletons, and are marked.
     """
     n_frames = len(timestamps)
-    bodies = {source: thinned(poses(table), n_frames) for source, table in keypoints.items()}
+    bodies = {source: thinned(body, n_frames) for source, body in keypoints.items()}
     n_poses = sum(len(body.frame) for body in bodies.values())
     step = _first_step(n_frames) * max(1, -(-n_poses // MAX_POSES))
     times = timestamps.sort_values("frame")["time_s"].to_numpy(dtype=float)[::step]
     series = [
         one
         for source, body in bodies.items()
-        for one in _series(source, body, angle_arrays(angles[source]), matches[matches["method"] == source], step)
+        for one in _series(source, body, angles[source], matches[matches["method"] == source], step)
     ]
     pixels = _step([one.position for one in series], PIXELS)
     degrees = _step([one.degrees for one in series], DEGREES)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deidpose import skeleton, tables
 from deidpose.errors import UserError
-from deidpose.keypoints import Poses, poses
+from deidpose.keypoints import Poses
 
 _BOX = ["x_px", "y_px", "width_px", "height_px"]
 #: Cells across the longer side of the picture in which a path is noted for a token: finer than a body is wide, and
@@ -18,9 +18,7 @@ _CELLS = 32
 _TOKEN_DIGITS = 6
 
 
-def list_people(
-    keypoints: pd.DataFrame | Poses, size: tuple[int, int], n_frames: int, patient: str = ""
-) -> pd.DataFrame:
+def list_people(keypoints: Poses, size: tuple[int, int], n_frames: int, patient: str = "") -> pd.DataFrame:
     """List everybody who is seen in a video, and say who is taken for the patient.
 
     The patient is, as in SecurePose, the largest, longest and most central person: the one with the largest product
@@ -29,7 +27,7 @@ def list_people(
 
     Parameters
     ----------
-    keypoints : DataFrame or Poses
+    keypoints : Poses
         The table ``keypoints`` of the original.
     size : tuple of int
         Width and height of the picture, in pixels.
@@ -79,12 +77,11 @@ def list_people(
     return tables.check(people, "people")
 
 
-def body_boxes(keypoints: pd.DataFrame | Poses) -> pd.DataFrame:
+def body_boxes(body: Poses) -> pd.DataFrame:
     """Return the box around all BODY_25 keypoints that are seen, in pixels: a row for each person and frame, in order.
 
     Columns are person, frame, x_px, y_px, width_px, height_px.
     """
-    body = poses(keypoints)
     order = np.lexsort((body.frame, body.person))
     position = body.position[:, : len(skeleton.BODY_25)]
     seen: NDArray[np.bool_] = np.isfinite(position.sum(axis=2))

@@ -227,14 +227,14 @@ def pictures_of_places(places: Sequence[dict[str, Any]], n_frames: int) -> list[
     return pictures
 
 
-def collect_people(people: pd.DataFrame, keypoints: pd.DataFrame | Poses) -> tuple[list[dict[str, Any]], list[Picture]]:
+def collect_people(people: pd.DataFrame, keypoints: Poses) -> tuple[list[dict[str, Any]], list[Picture]]:
     """Return the people of one video, the patient first and then the longest seen, and pictures of them.
 
     Parameters
     ----------
     people : DataFrame
         The table ``people``.
-    keypoints : DataFrame or Poses
+    keypoints : Poses
         The table ``keypoints``.
 
     Returns

@@ -15,7 +15,7 @@ from deidpose import heads as placing
 from deidpose import skeleton, tables
 from deidpose.doubts import doubts
 from deidpose.faces import enlarge, under_ellipse
-from deidpose.keypoints import Poses, poses
+from deidpose.keypoints import Poses
 from deidpose.tracks import SHORT_GAP, Shots, Track, fill, join, link, nearest_of, pick, same_frame, soften
 
 _BOX = ["x_px", "y_px", "width_px", "height_px"]
@@ -66,7 +66,7 @@ class Tracked(NamedTuple):
 
 def track_faces(
     detections: pd.DataFrame,
-    keypoints: pd.DataFrame | Poses,
+    body: Poses,
     cuts: pd.DataFrame,
     n_frames: int,
     frame_rate: float,
@@ -79,7 +79,7 @@ def track_faces(
     ----------
     detections : DataFrame
         The table ``detections``.
-    keypoints : DataFrame or Poses
+    body : Poses
         The table ``keypoints`` of the original.
     cuts : DataFrame
         The table ``cuts``.
@@ -96,7 +96,6 @@ def track_faces(
         for seconds in (settings["max_gap_s"], settings["hold_s"], settings["near_s"], _SOFT_S)
     )
     shots = Shots(cuts["frame"].to_numpy(), n_frames)
-    body = poses(keypoints)
     every = placing.place(body)
     nowhere = every[every["placed_by"] == "nothing"]
     placed = every[every["placed_by"] != "nothing"].reset_index(drop=True)
