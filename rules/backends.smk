@@ -1,8 +1,8 @@
-from deidpose import candidates
+from deidpose.pose import candidates
 
 # Pose networks that are available for comparison. No study depends on this file, and none of its results is released.
 try:
-    COMPARED, LEFT_OUT = candidates.choose(
+    COMPARED, LEFT_OUT = candidates.choose_candidates(
         config["backends"],
         config["pose"],
         NETWORKS,
@@ -30,9 +30,11 @@ rule try_backend:
         unpack(
             lambda wildcards: {
                 name: model(entry)
-                for name, entry in pose.networks(COMPARED[wildcards.backend]).items()
+                for name, entry in registry.networks(
+                    COMPARED[wildcards.backend]
+                ).items()
             }
-            | pose.files(COMPARED[wildcards.backend])
+            | registry.files(COMPARED[wildcards.backend])
         ),
         video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
@@ -50,22 +52,22 @@ rule try_backend:
     conda:
         "../envs/deidpose.yaml"
     container:
-        lambda wildcards: pose.container(COMPARED[wildcards.backend])
+        lambda wildcards: registry.container(COMPARED[wildcards.backend])
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt, threads: megabytes(
-            "estimate_pose", pose.cost(COMPARED[wildcards.backend])[0]
+            "estimate_pose", registry.cost(COMPARED[wildcards.backend])[0]
         )(wildcards, attempt, threads),
         runtime=lambda wildcards, attempt: minutes(
-            "estimate_pose", pose.cost(COMPARED[wildcards.backend])[1]
+            "estimate_pose", registry.cost(COMPARED[wildcards.backend])[1]
         )(wildcards, attempt),
     params:
-        pose=lambda wildcards: pose.told(COMPARED[wildcards.backend]),
-        networks=lambda wildcards: networks.digests(
-            NETWORKS, pose.networks(COMPARED[wildcards.backend]).values()
+        pose=lambda wildcards: registry.public_settings(COMPARED[wildcards.backend]),
+        networks=lambda wildcards: downloads.digests(
+            NETWORKS, registry.networks(COMPARED[wildcards.backend]).values()
         ),
         code=lambda wildcards: code(
-            "try_backend", pose.module_of(COMPARED[wildcards.backend]["backend"])
+            "try_backend", registry.module_of(COMPARED[wildcards.backend]["backend"])
         ),
     message:
         "Trying the pose network {wildcards.backend} on {wildcards.video}."
@@ -147,6 +149,6 @@ rule show_backends:
         code=code("show_backends"),
     message:
         "Combining the comparison of pose networks over all videos.\n"
-        + candidates.told(COMPARED, LEFT_OUT)
+        + candidates.message(COMPARED, LEFT_OUT)
     script:
         "../scripts/show_backends.py"

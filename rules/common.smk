@@ -6,11 +6,11 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from deidpose import config as settings
-from deidpose import corrections, dataset, import_folders, pose, provenance, resources
-from deidpose import shares, status
-from deidpose import models as networks
 from deidpose.errors import UserError
+from deidpose.pose import registry
+from deidpose.workflow import code_digest, corrections, dataset, downloads
+from deidpose.workflow import keypoint_imports, resources, shards, status
+from deidpose.workflow import config as settings
 
 # ------------------------------------------------------------------------------------------------- config and videos
 
@@ -19,21 +19,21 @@ SCHEMA = Path(workflow.basedir) / "config/config.schema.yaml"
 try:
     config.update(settings.typed(config, SCHEMA))
     settings.validate(config, SCHEMA)
-    NETWORKS = networks.load(Path(workflow.basedir) / "config/models.yaml")
-    LIBRARIES = networks.load(Path(workflow.basedir) / "config/page_libraries.yaml")
+    NETWORKS = downloads.load(Path(workflow.basedir) / "config/models.yaml")
+    LIBRARIES = downloads.load(Path(workflow.basedir) / "config/page_libraries.yaml")
     RESULTS = os.path.expanduser(config["results_dir"])
     # Files that a pose backend reads and that the user provides.
-    POSE_FILES = pose.files(config["pose"])
-    POSE_CONTAINER = pose.container(config["pose"])
+    POSE_FILES = registry.files(config["pose"])
+    POSE_CONTAINER = registry.container(config["pose"])
     VIDEOS = dataset.scan(
         config["dataset"],
         config["videos"],
         dataset.read_or_make_secret(
             config["secret_file"] or f"{RESULTS}/restricted/secret.key"
         ),
-        skip=[RESULTS, *import_folders.within(config["pose"], config["dataset"])],
+        skip=[RESULTS, *keypoint_imports.within(config["pose"], config["dataset"])],
     )
-    IMPORTS = import_folders.find(config["pose"], VIDEOS, config["dataset"])
+    IMPORTS = keypoint_imports.find(config["pose"], VIDEOS, config["dataset"])
     DETAILS = dataset.details(VIDEOS, config["dataset"], config["videos"])
     CORRECTIONS = corrections.read(config["corrections"], VIDEOS)
     # Report misfits now if the videos are screened; otherwise after the checkpoint.
@@ -53,10 +53,10 @@ METHODS = config["methods"]
 COPIES = [*METHODS, CONTROL]
 SOURCES = ["original", *COPIES]
 SIGNAL = "filtered" if config["kinematics"]["filter"] else "unfiltered"
-POSE = pose.told(config["pose"])
-POSE_MODELS = pose.networks(POSE)
-POSE_MODULE = pose.module_of(POSE["backend"])
-MORE_MB, MORE_S_PER_FRAME = pose.cost(POSE)
+POSE = registry.public_settings(config["pose"])
+POSE_MODELS = registry.networks(POSE)
+POSE_MODULE = registry.module_of(POSE["backend"])
+MORE_MB, MORE_S_PER_FRAME = registry.cost(POSE)
 
 # People left visible, as the table of videos names them.
 VISIBLE = {video: row.visible for video, row in DETAILS.items() if row.visible}
@@ -65,10 +65,10 @@ VISIBLE = {video: row.visible for video, row in DETAILS.items() if row.visible}
 UNTOLD = ("dataset", "results_dir", "videos", "secret_file", "corrections", "backends")
 SETTINGS = {
     key: value for key, value in config.items() if key not in (*UNTOLD, "only_study")
-} | {"pose": POSE | {"import": import_folders.told(config["pose"])}}
+} | {"pose": POSE | {"import": keypoint_imports.told(config["pose"])}}
 USED_MODELS = [*POSE_MODELS.values(), "yunet", "centerface"]
-MODELS = networks.facts(NETWORKS, USED_MODELS)
-LIBRARY_FACTS = networks.facts(LIBRARIES, LIBRARIES)
+MODELS = downloads.facts(NETWORKS, USED_MODELS)
+LIBRARY_FACTS = downloads.facts(LIBRARIES, LIBRARIES)
 MODEL_FILES = [NETWORKS[name]["file"] for name in USED_MODELS]
 LIBRARY_FILES = {entry["file"]: name for name, entry in LIBRARIES.items()}
 
@@ -105,7 +105,7 @@ def source_in_dataset(wildcards):
 def code(script, *loaded):
     """Return the digest of the modules that a script uses, and of those it loads by name: changes rerun the rule."""
     path = Path(workflow.basedir) / "scripts" / f"{script}.py"
-    return provenance.code_digest(path, loaded)
+    return code_digest.code_digest(path, loaded)
 
 
 def mask_of_method(wildcards):

@@ -24,7 +24,7 @@ rule detect_faces:
         search_interval_s=config["faces"]["search_interval_s"],
         thorough_interval_s=config["faces"]["thorough_interval_s"],
         precision=config["pose"]["precision"],
-        networks=networks.digests(NETWORKS, ["yunet"]),
+        networks=downloads.digests(NETWORKS, ["yunet"]),
         code=code("detect_faces"),
     message:
         "Detecting faces in {wildcards.video}."

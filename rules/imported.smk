@@ -24,11 +24,11 @@ rule import_pose:
     params:
         # Not inputs, for the same reasons as sources.
         folder=lambda wildcards: IMPORTS[wildcards.video],
-        fingerprint=lambda wildcards: import_folders.fingerprint(
+        fingerprint=lambda wildcards: keypoint_imports.fingerprint(
             config["pose"], IMPORTS[wildcards.video]
         ),
         pose={key: POSE[key] for key in ("max_people", "min_confidence")}
-        | import_folders.told(config["pose"]),
+        | keypoint_imports.told(config["pose"]),
         code=code("import_pose"),
     message:
         "Importing existing OpenPose keypoints of {wildcards.video}."

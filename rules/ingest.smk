@@ -24,7 +24,7 @@ rule screen:
         fingerprint=lambda wildcards: dataset.fingerprint(VIDEOS[wildcards.video]),
         limits=config["screen"],
         pose=POSE,
-        networks=networks.digests(NETWORKS, POSE_MODELS.values()),
+        networks=downloads.digests(NETWORKS, POSE_MODELS.values()),
         code=code("screen", POSE_MODULE),
     message:
         "Screening {wildcards.video}."

@@ -38,7 +38,7 @@ rule estimate_pose:
         runtime=minutes("estimate_pose", MORE_S_PER_FRAME),
     params:
         pose=POSE,
-        networks=networks.digests(NETWORKS, POSE_MODELS.values()),
+        networks=downloads.digests(NETWORKS, POSE_MODELS.values()),
         code=code("estimate_pose", POSE_MODULE),
     message:
         "Estimating poses in {wildcards.video} ({wildcards.source})."

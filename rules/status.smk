@@ -3,11 +3,15 @@ from snakemake.logging import logger
 
 def tell():
     """Log what is done, failed, rejected and withheld, and where to find it."""
-    logger.info(status.describe(RESULTS, Path(workflow.basedir), brief=True))
+    logger.info(status.describe(RESULTS, brief=True))
 
 
 onstart:
     plan = {
+        "rules": {
+            step.name: status.wildcards_in(str(step.benchmark))
+            for step in rules_of_study()
+        },
         "video": list(VIDEOS),
         "method": METHODS,
         "source": SOURCES,

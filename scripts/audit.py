@@ -5,10 +5,16 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import audit, comparison, doubts, people, progress, tables, video
-from deidpose.jobs import job
-from deidpose.parallel import read_ahead
-from deidpose.provenance import file_sha256
+from deidpose import tables
+from deidpose.audit import evidence, pixel_comparison
+from deidpose.audit.verdict import audit_video
+from deidpose.digests import file_sha256
+from deidpose.faces import review_flags
+from deidpose.pose.people import people
+from deidpose.runtime import progress
+from deidpose.runtime.job import job
+from deidpose.runtime.threads import read_ahead
+from deidpose.video import decode
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -19,14 +25,14 @@ with job(snakemake.log[0]):
     faces = tables.read(snakemake.input.faces, "faces")
     visible = snakemake.params.visible
     persons = people.named(tables.read(snakemake.input.people, "people"), visible, "visible") if visible else []
-    compared = comparison.compare(
-        read_ahead(video.read_frames(snakemake.input.original, timestamps), snakemake.threads),
-        read_ahead(progress.followed(video.read_frames(snakemake.input.video), len(timestamps)), snakemake.threads),
+    compared = pixel_comparison.compare_pixels(
+        read_ahead(decode.read_frames(snakemake.input.original, timestamps), snakemake.threads),
+        read_ahead(progress.followed(decode.read_frames(snakemake.input.video), len(timestamps)), snakemake.threads),
         faces,
         snakemake.wildcards.method,
         snakemake.params.mask,
     )
-    found = audit.audit(
+    found = audit_video(
         compared,
         faces,
         tables.read(snakemake.input.heads, "heads"),
@@ -39,7 +45,7 @@ with job(snakemake.log[0]):
         snakemake.params.audit,
         snakemake.params.accepted,
         persons,
-        doubts.unplaced(tables.read(snakemake.input.review, "review")),
+        review_flags.unplaced(tables.read(snakemake.input.review, "review")),
     )
     logging.info("%s. %s", found["verdict"], found["reason"])
     verdict = {
@@ -49,12 +55,12 @@ with job(snakemake.log[0]):
         **found,
         "detectors": [
             {
-                "name": audit.YUNET,
+                "name": evidence.YUNET,
                 "sha256": snakemake.params.models["yunet"]["sha256"],
                 "score_threshold": snakemake.params.audit["evidence_score"],
             },
             {
-                "name": audit.CENTERFACE,
+                "name": evidence.CENTERFACE,
                 "sha256": snakemake.params.models["centerface"]["sha256"],
                 **snakemake.params.search,
             },

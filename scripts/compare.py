@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deidpose import angles, effects, keypoints, tables
-from deidpose.jobs import job
+from deidpose import keypoints, tables
+from deidpose.evaluation import effects
+from deidpose.kinematics import angles
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -22,7 +24,7 @@ with job(snakemake.log[0]):
     of_angles, of_pairs = [], []
     for method, path in zip(methods, snakemake.input.copies_angles, strict=True):
         copy = {method: angles.read(path)}
-        of_angles.append(effects.compare(video, original, copy, matches, people))
+        of_angles.append(effects.compare_angles(video, original, copy, matches, people))
         of_pairs.append(effects.pairs(video, original, copy, matches, people, snakemake.params.signal))
         del copy
     del original

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from deidpose import backends, keypoints, tables, video
-from deidpose.jobs import job
+from deidpose import keypoints, tables
+from deidpose.evaluation import backend_agreement
+from deidpose.runtime.job import job
+from deidpose.video import frames
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -13,11 +15,11 @@ with job(snakemake.log[0]):
         backend: keypoints.read(path)
         for backend, path in zip(snakemake.params.backends, snakemake.input.keypoints, strict=True)
     }
-    compared = backends.compare(
+    compared = backend_agreement.compare_backends(
         snakemake.wildcards.video,
         found,
         snakemake.params.kinematics,
-        video.frame_rate(tables.read(snakemake.input.timestamps, "timestamps")),
+        frames.frame_rate(tables.read(snakemake.input.timestamps, "timestamps")),
         tables.read(snakemake.input.cuts, "cuts"),
     )
     for name, table in compared.items():

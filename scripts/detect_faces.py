@@ -2,17 +2,20 @@
 
 from typing import TYPE_CHECKING
 
-from deidpose import faces, progress, tables, video
-from deidpose.jobs import job
+from deidpose import tables
+from deidpose.faces import detection
+from deidpose.runtime import progress
+from deidpose.runtime.job import job
+from deidpose.video import decode, frames
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
     timestamps = tables.read(snakemake.input.timestamps, "timestamps")
-    frame_rate = video.frame_rate(timestamps)
-    detections = faces.detect(
-        progress.followed(video.read_frames(snakemake.input.video, timestamps, snakemake.threads), len(timestamps)),
+    frame_rate = frames.frame_rate(timestamps)
+    detections = detection.detect_faces(
+        progress.followed(decode.read_frames(snakemake.input.video, timestamps, snakemake.threads), len(timestamps)),
         snakemake.input.yunet,
         snakemake.params.score_threshold,
         max(1, round(snakemake.params.thorough_interval_s * frame_rate)),

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import keypoints, places, tables, video
-from deidpose.jobs import job
+from deidpose import keypoints, tables
+from deidpose.review import findings, thumbnails
+from deidpose.runtime.job import job
+from deidpose.video import decode
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,13 +16,13 @@ with job(snakemake.log[0]):
     timestamps = tables.read(snakemake.input.timestamps, "timestamps")
     faces = tables.read(snakemake.input.faces, "faces")
     audits = [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits]
-    listed = places.collect(tables.read(snakemake.input.review, "review"), audits, faces, timestamps)
-    pictures = places.pictures_of_places(listed, len(timestamps))
-    people, of_people = places.collect_people(
+    listed = findings.collect_findings(tables.read(snakemake.input.review, "review"), audits, faces, timestamps)
+    pictures = thumbnails.pictures_of_findings(listed, len(timestamps))
+    people, of_people = thumbnails.collect_people(
         tables.read(snakemake.input.people, "people"), keypoints.read(snakemake.input.keypoints)
     )
-    places.draw(
-        video.read_frames(snakemake.input.video, timestamps, snakemake.threads),
+    thumbnails.draw_thumbnails(
+        decode.read_frames(snakemake.input.video, timestamps, snakemake.threads),
         [*pictures, *of_people],
         faces,
         snakemake.params.shape,

@@ -2,23 +2,26 @@
 
 from typing import TYPE_CHECKING
 
-from deidpose import drawing, keypoints, progress, tables, video
-from deidpose.jobs import job
-from deidpose.parallel import read_ahead
+from deidpose import keypoints, tables
+from deidpose.masking import skeleton_overlay
+from deidpose.runtime import progress
+from deidpose.runtime.job import job
+from deidpose.runtime.threads import read_ahead
+from deidpose.video import decode, encode
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
     timestamps = tables.read(snakemake.input.timestamps, "timestamps")
-    pictures = drawing.draw_skeletons(
-        progress.followed(read_ahead(video.read_frames(snakemake.input.video), snakemake.threads), len(timestamps)),
+    pictures = skeleton_overlay.draw_skeletons(
+        progress.followed(read_ahead(decode.read_frames(snakemake.input.video), snakemake.threads), len(timestamps)),
         keypoints.read(snakemake.input.keypoints),
     )
-    video.encode(
+    encode.encode(
         pictures,
         timestamps,
-        video.layout(snakemake.input.video),
-        video.Encoding(**snakemake.params.encode),
+        encode.layout(snakemake.input.video),
+        encode.Encoding(**snakemake.params.encode),
         snakemake.output.video,
     )

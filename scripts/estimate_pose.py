@@ -5,17 +5,18 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import keypoints, pose, tables
-from deidpose.jobs import job
+from deidpose import keypoints, tables
+from deidpose.pose import estimate, origins
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
     settings = snakemake.params.pose
-    origin = json.dumps(pose.origin(snakemake.input, settings), sort_keys=True)
+    origin = json.dumps(origins.origin(snakemake.input, settings), sort_keys=True)
     logging.info("Poses are estimated with %s", origin)
-    body = pose.estimate_file(
+    body = estimate.estimate_file(
         snakemake.input.video,
         tables.read(snakemake.input.timestamps, "timestamps"),
         snakemake.wildcards.source == "original",

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from deidpose import angles, interchange, keypoints, tables, video
-from deidpose.jobs import job
+from deidpose import keypoints, tables
+from deidpose.kinematics import angles, export
+from deidpose.runtime.job import job
+from deidpose.video import frames
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -13,11 +15,11 @@ with job(snakemake.log[0]):
     for source, its_keypoints, its_angles in zip(
         snakemake.params.sources, snakemake.input.keypoints, snakemake.input.angles, strict=True
     ):
-        interchange.export(
+        export.export(
             keypoints.read(its_keypoints),
             angles.read(its_angles),
             timestamps["time_s"].to_numpy(dtype=float),
-            video.frame_rate(timestamps),
+            frames.frame_rate(timestamps),
             snakemake.wildcards.video,
             source,
             snakemake.output.folder,

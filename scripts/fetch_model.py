@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from deidpose import models
-from deidpose.jobs import job
+from deidpose.runtime.job import job
+from deidpose.workflow import downloads
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    models.fetch(snakemake.params.entry, snakemake.output[0])
+    downloads.fetch(snakemake.params.entry, snakemake.output[0])

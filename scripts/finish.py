@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose.jobs import job
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -6,15 +6,19 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import import_folders, keypoints, pose, progress, tables, video
-from deidpose.jobs import job
-from deidpose.pose import imported
+from deidpose import keypoints, tables
+from deidpose.pose import estimate, origins
+from deidpose.pose.backends import imported
+from deidpose.runtime import progress
+from deidpose.runtime.job import job
+from deidpose.video import decode, frames
+from deidpose.workflow import keypoint_imports
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 # The folder of the import is no parameter of the rule, so that one that has moved reruns nothing.
-top, inside = import_folders.root(snakemake.config["pose"]), snakemake.params.folder
+top, inside = keypoint_imports.root(snakemake.config["pose"]), snakemake.params.folder
 folder = os.path.join(top, inside)
 
 with job(snakemake.log[0], [folder, inside, top]):
@@ -24,11 +28,11 @@ with job(snakemake.log[0], [folder, inside, top]):
     found = imported.examine(folder, n_frames, size, snakemake.params.pose["layout"])
     settings = {**snakemake.params.pose, "backend": "imported", "n_frames": n_frames, "import": found._asdict()}
     models = {"imported": folder}
-    origin = json.dumps(pose.origin(models, settings), sort_keys=True)
+    origin = json.dumps(origins.origin(models, settings), sort_keys=True)
     logging.info("Poses of the original are imported: %s", origin)
-    body = pose.estimate(
-        progress.followed(video.read_frames(snakemake.input.video, timestamps, snakemake.threads), n_frames),
-        video.frame_rate(timestamps),
+    body = estimate.estimate_frames(
+        progress.followed(decode.read_frames(snakemake.input.video, timestamps, snakemake.threads), n_frames),
+        frames.frame_rate(timestamps),
         models,
         settings,
         snakemake.threads,

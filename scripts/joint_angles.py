@@ -4,8 +4,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deidpose import angles, filtering, keypoints, movements, tables, video
-from deidpose.jobs import job
+from deidpose import keypoints, tables
+from deidpose.kinematics import angles, filtering, movement_summary
+from deidpose.kinematics.facing import carry_directions, find_directions
+from deidpose.runtime.job import job
+from deidpose.video import frames
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -13,8 +16,8 @@ if TYPE_CHECKING:
 with job(snakemake.log[0]):
     matches = tables.read(snakemake.input.matches, "matches")
     cuts = tables.read(snakemake.input.cuts, "cuts")
-    frame_rate = video.frame_rate(tables.read(snakemake.input.timestamps, "timestamps"))
-    directions = angles.find_directions(keypoints.read(snakemake.input.keypoints[0]))
+    frame_rate = frames.frame_rate(tables.read(snakemake.input.timestamps, "timestamps"))
+    directions = find_directions(keypoints.read(snakemake.input.keypoints[0]))
     moved = []
     for source, path, output in zip(
         snakemake.params.sources, snakemake.input.keypoints, snakemake.output.angles, strict=True
@@ -24,11 +27,11 @@ with job(snakemake.log[0]):
         facing = (
             directions
             if source == "original"
-            else angles.carry_directions(directions, matches[matches["method"] == source], body)
+            else carry_directions(directions, matches[matches["method"] == source], body)
         )
         measured = angles.joint_angles(body, facing)
         del body
         measured = filtering.filter_angles(measured, snakemake.params.kinematics, frame_rate, cuts)
         tables.write(angles.blocks(measured), "angles", output)
-        moved.append(movements.movements(measured, snakemake.wildcards.video, source))
+        moved.append(movement_summary.movements(measured, snakemake.wildcards.video, source))
     tables.write(pd.concat(moved), "movements", snakemake.output.movements)

@@ -3,8 +3,9 @@
 import logging
 from typing import TYPE_CHECKING
 
-from deidpose import imported_people, keypoints, matching, tables
-from deidpose.jobs import job
+from deidpose import keypoints, tables
+from deidpose.evaluation import imported_people, matching
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from deidpose import keypoints, people, tables
-from deidpose.jobs import job
+from deidpose import keypoints, tables
+from deidpose.pose.people import people
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deidpose import keypoints, matching, tables
-from deidpose.jobs import job
+from deidpose import keypoints, tables
+from deidpose.evaluation import identity_switches, matching
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -20,8 +21,8 @@ with job(snakemake.log[0]):
         copy = keypoints.read(path)
         sections = matching.match_people(original, copy)
         matches.append(sections.assign(method=method))
-        identities.append(matching.identities(video, method, original, copy, sections, patients))
-        headcounts.append(matching.headcounts(video, method, original, copy, sections))
+        identities.append(identity_switches.compare_identities(video, method, original, copy, sections, patients))
+        headcounts.append(identity_switches.headcounts(video, method, original, copy, sections))
     tables.write(pd.concat(matches), "matches", snakemake.output.matches)
     tables.write(pd.concat(identities), "identities", snakemake.output.identities)
     tables.write(pd.concat(headcounts), "headcounts", snakemake.output.headcounts)

@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import sanitizing, tables
-from deidpose.inventory import inventory
-from deidpose.jobs import job
+from deidpose import tables
+from deidpose.metadata import verification
+from deidpose.metadata.inventory import inventory
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -17,13 +18,13 @@ source = os.path.join(os.path.expanduser(snakemake.config["dataset"]), snakemake
 
 with job(snakemake.log[0], [source, snakemake.params.source]):
     video = snakemake.wildcards.video
-    before = sanitizing.of_source(source, snakemake.params.limits)
+    before = verification.inventory_of_source(source, snakemake.params.limits)
     after = {"sanitized": inventory(snakemake.input.sanitized)}
     proofs = {}
     for path in [*snakemake.input.masked, *snakemake.input.skeletons]:
         label = Path(path).stem.removeprefix(f"{video}_")
-        after[label], proofs[label] = sanitizing.prove(path)
+        after[label], proofs[label] = verification.prove(path)
     for released, path in ((False, snakemake.output.inventory), (True, snakemake.output.table)):
-        tables.write(sanitizing.compare(video, before, after, released), "sanitizing", path)
+        tables.write(verification.compare_inventories(video, before, after, released), "sanitizing", path)
     proof = {"video": video, "files": proofs}
     Path(snakemake.output.proof).write_text(json.dumps(proof, indent=1) + "\n", encoding="utf-8")

@@ -4,23 +4,26 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import corrections, pose, provenance, release, sanitizing, tables
-from deidpose.jobs import job
+from deidpose import tables
+from deidpose.pose import origins
+from deidpose.release import publish, verdicts, versions
+from deidpose.review import apply_corrections
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
     restricted = Path(snakemake.input.screening).parent
-    release.publish(
+    publish.publish(
         restricted,
         Path(snakemake.output.manifest).parent,
-        corrections.leave_out(tables.read(snakemake.input.screening, "screening"), snakemake.params.excluded),
-        sanitizing.judge(
+        apply_corrections.leave_out(tables.read(snakemake.input.screening, "screening"), snakemake.params.excluded),
+        verdicts.apply_proofs(
             [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits],
             [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.proofs],
         ),
-        release.documents(
+        publish.documents(
             snakemake.input, restricted, json.loads(Path(snakemake.input.beside).read_text(encoding="utf-8"))
         ),
         {
@@ -28,10 +31,10 @@ with job(snakemake.log[0]):
             "corrections": snakemake.params.corrections,
             "left_visible": snakemake.params.visible,
             "models": snakemake.params.models,
-            "poses": pose.one_origin(
+            "poses": origins.one_origin(
                 (json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.origins),
-                pose.read_imported(snakemake.input.imported),
+                origins.read_imported(snakemake.input.imported),
             ),
-            "versions": provenance.versions(),
+            "versions": versions.versions(),
         },
     )

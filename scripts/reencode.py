@@ -2,20 +2,22 @@
 
 from typing import TYPE_CHECKING
 
-from deidpose import progress, tables, video
-from deidpose.jobs import job
-from deidpose.parallel import read_ahead
+from deidpose import tables
+from deidpose.runtime import progress
+from deidpose.runtime.job import job
+from deidpose.runtime.threads import read_ahead
+from deidpose.video import decode, encode
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
     timestamps = tables.read(snakemake.input.timestamps, "timestamps")
-    frames = read_ahead(video.read_frames(snakemake.input.video, timestamps), snakemake.threads)
-    video.encode(
+    frames = read_ahead(decode.read_frames(snakemake.input.video, timestamps), snakemake.threads)
+    encode.encode(
         (frame.planes for frame in progress.followed(frames, len(timestamps))),
         timestamps,
-        video.layout(snakemake.input.video),
-        video.Encoding(**snakemake.params.encode),
+        encode.layout(snakemake.input.video),
+        encode.Encoding(**snakemake.params.encode),
         snakemake.output.video,
     )

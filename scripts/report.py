@@ -4,8 +4,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import corrections, pose, provenance, report, sanitizing, tables
-from deidpose.jobs import job
+from deidpose import tables
+from deidpose.pose.origins import one_origin, own_networks, read_imported, warning_of_imports
+from deidpose.release import verdicts, versions
+from deidpose.report import report_page
+from deidpose.review import apply_corrections
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,15 +20,17 @@ NAMES = (
 )  # fmt: skip
 
 with job(snakemake.log[0]):
-    origins = pose.one_origin(
+    origins = one_origin(
         (json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.origins),
-        pose.read_imported(snakemake.input.imported),
+        read_imported(snakemake.input.imported),
     )
     models = snakemake.params.models
-    page, beside = report.render(
-        screening=corrections.leave_out(tables.read(snakemake.input.screening, "screening"), snakemake.params.excluded),
+    page, beside = report_page.render(
+        screening=apply_corrections.leave_out(
+            tables.read(snakemake.input.screening, "screening"), snakemake.params.excluded
+        ),
         **{name: tables.read(snakemake.input[name], name) for name in NAMES},
-        audits=sanitizing.judge(
+        audits=verdicts.apply_proofs(
             [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits],
             [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.proofs],
         ),
@@ -32,14 +38,14 @@ with job(snakemake.log[0]):
         methods=snakemake.params.methods,
         payloads={Path(path).stem: Path(path) for path in snakemake.input.payloads},
         settings=snakemake.params.settings,
-        provenance={"versions": provenance.versions(), "models": models | pose.own_networks(origins, models)},
+        provenance={"versions": versions.versions(), "models": models | own_networks(origins, models)},
         # Not read as text, which would change the carriage returns inside them.
         libraries={
             name: Path(path).read_bytes().decode("utf-8")
             for name, path in zip(snakemake.params.libraries, snakemake.input.libraries, strict=True)
         },
         conditions=snakemake.params.conditions,
-        imported=pose.warning_of_imports(origins, len(snakemake.input.payloads)),
+        imported=warning_of_imports(origins, len(snakemake.input.payloads)),
     )
     Path(snakemake.output.report).write_text(page, encoding="utf-8", errors="replace", newline="\n")
     Path(snakemake.output.beside).write_text(json.dumps(beside) + "\n", encoding="utf-8")

@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import review
-from deidpose.jobs import job
+from deidpose.review import review_page
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
-    page = review.render(
+    page = review_page.render(
         [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.places],
         snakemake.params.corrections,
         snakemake.params.excluded,

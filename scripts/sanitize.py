@@ -3,10 +3,11 @@
 import os
 from typing import TYPE_CHECKING
 
-from deidpose import tables, video
+from deidpose import tables
+from deidpose.digests import file_sha256
 from deidpose.errors import UserError
-from deidpose.jobs import job
-from deidpose.provenance import file_sha256
+from deidpose.ingest import remux
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -21,5 +22,5 @@ with job(snakemake.log[0], [source, snakemake.params.source]):
             f"The source of {snakemake.wildcards.video} is gone or has changed since it was screened; screen it again: "
             f"snakemake --forcerun screen"
         )
-    timestamps = video.remux(source, tables.read(snakemake.input.timestamps, "timestamps"), snakemake.output.video)
+    timestamps = remux.remux(source, tables.read(snakemake.input.timestamps, "timestamps"), snakemake.output.video)
     tables.write(timestamps, "timestamps", snakemake.output.timestamps)

@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deidpose import screening, tables
+from deidpose import tables
+from deidpose.digests import file_sha256
 from deidpose.errors import UserError
-from deidpose.jobs import job
-from deidpose.provenance import file_sha256
+from deidpose.ingest import screening
+from deidpose.pose.estimate import estimate_frames
+from deidpose.runtime.job import job
+from deidpose.video.frames import Frame
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,13 +19,21 @@ if TYPE_CHECKING:
 # The directory of the dataset is no parameter of the rule, so that a dataset that has moved reruns nothing.
 source = os.path.join(os.path.expanduser(snakemake.config["dataset"]), snakemake.params.source)
 
+scratch = f"{snakemake.output.timestamps}.mkv"
+
+
+def shows_person(frame: Frame) -> bool:
+    """Return whether the pose backend finds anybody in a frame."""
+    settings = {**snakemake.params.pose, "scratch": f"{scratch}.frames"}
+    return len(estimate_frames([frame], 1.0, snakemake.input, settings, snakemake.threads).frame) > 0
+
+
 with job(snakemake.log[0], [source, snakemake.params.source]):
     row, timestamps = screening.screen(
         source,
         snakemake.params.limits,
-        snakemake.input,
-        snakemake.params.pose,
-        f"{snakemake.output.timestamps}.mkv",
+        scratch,
+        shows_person,
         snakemake.threads,
     )
     try:

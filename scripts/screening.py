@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from deidpose import tables
-from deidpose.jobs import job
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

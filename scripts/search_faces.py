@@ -3,8 +3,11 @@
 import logging
 from typing import TYPE_CHECKING
 
-from deidpose import centerface, progress, tables, video
-from deidpose.jobs import job
+from deidpose import tables
+from deidpose.audit import centerface
+from deidpose.runtime import progress
+from deidpose.runtime.job import job
+from deidpose.video import decode
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,7 +17,9 @@ with job(snakemake.log[0]):
     # The copies keep the exact timestamps of the source; the sanitized original is matched to them.
     listed = timestamps if snakemake.wildcards.source == "original" else None
     found = centerface.search(
-        lambda: progress.followed(video.read_frames(snakemake.input.video, listed, snakemake.threads), len(timestamps)),
+        lambda: progress.followed(
+            decode.read_frames(snakemake.input.video, listed, snakemake.threads), len(timestamps)
+        ),
         snakemake.input.centerface,
         snakemake.params.audit,
         snakemake.threads,

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deidpose import backends, figures, keypoints, tables
-from deidpose.jobs import job
+from deidpose import keypoints, tables
+from deidpose.evaluation import backend_agreement
+from deidpose.report import backend_figure, plotting
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -23,25 +25,29 @@ with job(snakemake.log[0]):
     # Of every video all networks, in their order.
     told = {name: snakemake.input.costs[index :: len(names)] for index, name in enumerate(names)}
     found = {name: snakemake.input.found[index :: len(names)] for index, name in enumerate(names)}
-    cost = backends.costs(
+    cost = backend_agreement.costs(
         {name: [json.loads(Path(path).read_text("utf-8")) for path in paths] for name, paths in told.items()},
-        {name: [backends.count(keypoints.read(path)) for path in paths] for name, paths in found.items()},
+        {name: [backend_agreement.count(keypoints.read(path)) for path in paths] for name, paths in found.items()},
     )
     people = together("backend_people", snakemake.input.people)
     of_keypoints = together("backend_keypoints", snakemake.input.keypoints)
     rows = [(video, subject, "") for video, (subject, _) in snakemake.params.videos.items()]
     videos = pd.DataFrame(rows, columns=["video", "subject", "condition"], dtype="str")
-    angles = backends.agreement(together("backend_angles", snakemake.input.angles), videos, snakemake.params.study)
+    angles = backend_agreement.agreement(
+        together("backend_angles", snakemake.input.angles), videos, snakemake.params.study
+    )
     tables.write(cost, "backends", snakemake.output.backends)
     tables.write(people, "backend_people", snakemake.output.people)
     tables.write(of_keypoints, "backend_keypoints", snakemake.output.keypoints)
     tables.write(angles, "backend_agreement", snakemake.output.angles)
-    figure = figures.backends(
-        cost, backends.over_videos(of_keypoints), angles, snakemake.params.signal, backends.TITLES
+    figure = backend_figure.compare_backends(
+        cost, backend_agreement.over_videos(of_keypoints), angles, snakemake.params.signal, backend_agreement.TITLES
     )
     for path in (snakemake.output.svg, snakemake.output.pdf, snakemake.output.png):
-        figures.save(figure, path)
+        plotting.save(figure, path)
     Path(snakemake.output.page).write_text(
-        backends.describe(cost, people, of_keypoints, angles, snakemake.params.signal, snakemake.params.left_out),
+        backend_agreement.describe(
+            cost, people, of_keypoints, angles, snakemake.params.signal, snakemake.params.left_out
+        ),
         encoding="utf-8",
     )

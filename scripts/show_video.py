@@ -5,8 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deidpose import angles, figures, keypoints, matching, payload, resources, tables
-from deidpose.jobs import job
+from deidpose import keypoints, tables
+from deidpose.evaluation import matching
+from deidpose.kinematics import angles
+from deidpose.report import plotting, video_data, video_figures
+from deidpose.runtime.job import job
+from deidpose.workflow import resources
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -24,20 +28,22 @@ with job(snakemake.log[0]):
     for source, its_keypoints, its_angles in zip(
         sources, snakemake.input.keypoints, snakemake.input.angles, strict=True
     ):
-        bodies[source] = payload.thinned(keypoints.read(its_keypoints), n_frames)
+        bodies[source] = video_data.thinned(keypoints.read(its_keypoints), n_frames)
         whole = angles.read(its_angles)
-        measured[source] = payload.thinned(whole, n_frames)
+        measured[source] = video_data.thinned(whole, n_frames)
         if source != "original":
             whole = matching.carry(whole, matches[matches["method"] == source])
         shown = np.isin(whole.person, patients)
         if source != "original":
-            start, end = figures.trace_span(of_patient["original"], snakemake.params.signal)
+            start, end = video_figures.trace_span(of_patient["original"], snakemake.params.signal)
             shown &= (whole.time_s >= start) & (whole.time_s <= end)
         of_patient[source] = keypoints.pick(whole, shown)
-    text = payload.script(
+    text = video_data.script(
         video, facts, tables.read(snakemake.input.timestamps, "timestamps"), bodies, measured, matches, people
     )
     Path(snakemake.output.payload).write_text(text, encoding="ascii")
-    figure = figures.traces(of_patient.pop("original"), of_patient, snakemake.params.signal, f"Video {video}, patient")
+    figure = video_figures.traces(
+        of_patient.pop("original"), of_patient, snakemake.params.signal, f"Video {video}, patient"
+    )
     for path in snakemake.output.traces:
-        figures.save(figure, path)
+        plotting.save(figure, path)

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deidpose import choice, figures, sanitizing, stats, tables
-from deidpose.jobs import job
+from deidpose import tables
+from deidpose.release import verdicts
+from deidpose.report import plotting, study_figures
+from deidpose.runtime.job import job
+from deidpose.statistics import recommendation
+from deidpose.statistics.study import contrasts, equivalence, limits_of_agreement, summarize
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -33,17 +37,15 @@ with job(snakemake.log[0]):
         name: together(name, snakemake.input[name], methods, settings["people"])
         for name in ("effects", "keypoint_effects", "identities", "headcounts", "movements", "pairs")
     }
-    audits = sanitizing.judge(
+    audits = verdicts.apply_proofs(
         [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.audits],
         [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.proofs],
     )
-    found["summary"] = stats.summarize(
-        found["effects"], found["keypoint_effects"], found["identities"], videos, settings
-    )
-    found["equivalence"] = stats.equivalence(found["effects"], videos, settings)
-    found["agreement"] = stats.agreement(found["effects"], videos, settings)
-    found["contrasts"] = stats.contrasts(found["effects"], videos, settings)
-    found["choice"] = choice.choose(
+    found["summary"] = summarize(found["effects"], found["keypoint_effects"], found["identities"], videos, settings)
+    found["equivalence"] = equivalence(found["effects"], videos, settings)
+    found["agreement"] = limits_of_agreement(found["effects"], videos, settings)
+    found["contrasts"] = contrasts(found["effects"], videos, settings)
+    found["choice"] = recommendation.recommend(
         audits,
         found["summary"],
         found["equivalence"],
@@ -54,10 +56,10 @@ with job(snakemake.log[0]):
     )
     for name, table in found.items():
         tables.write(table, name, snakemake.output[name])
-    Path(snakemake.output.sentence).write_text(choice.sentence(found["choice"]) + "\n", encoding="utf-8")
+    Path(snakemake.output.sentence).write_text(recommendation.sentence(found["choice"]) + "\n", encoding="utf-8")
 
-    drawn = {name: table for name, table in found.items() if name in figures.Study._fields}
-    study = figures.Study(
+    drawn = {name: table for name, table in found.items() if name in plotting.Study._fields}
+    study = plotting.Study(
         **drawn,
         signal=signal,
         people=settings["people"],
@@ -66,6 +68,6 @@ with job(snakemake.log[0]):
         alpha=settings["alpha"],
     )
     for path in map(Path, snakemake.output.figures):
-        figure = figures.STUDY[path.stem](study)
+        figure = study_figures.STUDY[path.stem](study)
         for ending in (".svg", ".pdf", ".png"):
-            figures.save(figure, path.with_suffix(ending))
+            plotting.save(figure, path.with_suffix(ending))

@@ -3,8 +3,11 @@
 import logging
 from typing import TYPE_CHECKING
 
-from deidpose import corrections, keypoints, people, tables, tracking
-from deidpose.jobs import job
+from deidpose import keypoints, tables
+from deidpose.faces import linking
+from deidpose.pose.people import people
+from deidpose.review import apply_corrections
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,7 +17,7 @@ with job(snakemake.log[0]):
     n_frames, size = int(facts["n_frames"]), (int(facts["width"]), int(facts["height"]))
     visible = snakemake.params.visible
     persons = people.named(tables.read(snakemake.input.people, "people"), visible, "visible") if visible else []
-    tracked = tracking.track_faces(
+    tracked = linking.track_faces(
         tables.read(snakemake.input.detections, "detections"),
         keypoints.read(snakemake.input.keypoints),
         tables.read(snakemake.input.cuts, "cuts"),
@@ -23,7 +26,7 @@ with job(snakemake.log[0]):
         size,
         snakemake.params.faces,
     )
-    corrected = corrections.apply(tracked.faces, snakemake.params.corrections, size, n_frames)
+    corrected = apply_corrections.correct_masks(tracked.faces, snakemake.params.corrections, size, n_frames)
     faces = people.leave_visible(corrected, tracked.heads, persons)
     logging.info(
         "%d regions in %d of %d frames; %d places to review",

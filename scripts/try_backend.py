@@ -5,18 +5,20 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deidpose import costs, keypoints, pose, tables
-from deidpose.jobs import job
+from deidpose import keypoints, tables
+from deidpose.pose import estimate, origins
+from deidpose.runtime import profiling
+from deidpose.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log[0]):
     settings = snakemake.params.pose
-    origin = pose.origin(snakemake.input, settings)
+    origin = origins.origin(snakemake.input, settings)
     logging.info("Poses are estimated with %s", json.dumps(origin, sort_keys=True))
-    meter = costs.Meter()
-    body = pose.estimate_file(
+    meter = profiling.Meter()
+    body = estimate.estimate_file(
         snakemake.input.video,
         tables.read(snakemake.input.timestamps, "timestamps"),
         True,

@@ -12,11 +12,16 @@ import pytest
 import yaml
 from hypothesis import settings
 
-from bodies import estimated
-from clips import write_video
-from deidpose import faces, pose, tables, tracking, video
-from deidpose import models as fetched
+from deidpose import tables
+from deidpose.faces import detection, linking
+from deidpose.ingest import examine, remux
 from deidpose.keypoints import poses
+from deidpose.pose import registry
+from deidpose.video import decode
+from deidpose.video.frames import Frame
+from deidpose.workflow import downloads
+from fixtures.bodies import estimated
+from fixtures.video_files import write_video
 
 # The same examples in every run, and no limit of time for one: machines differ.
 settings.register_profile("deidpose", derandomize=True, deadline=None)
@@ -32,18 +37,18 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def models(root: Path, config: dict[str, Any]) -> dict[str, Path]:
     """Return name -> path of the networks that the default settings need; fetched where they are not there yet."""
-    entries = fetched.load(root / "config/models.yaml")
-    names = [*pose.networks(config["pose"]).values(), "yunet", "centerface"]
+    entries = downloads.load(root / "config/models.yaml")
+    names = [*registry.networks(config["pose"]).values(), "yunet", "centerface"]
     paths = {name: root / "resources/models" / entries[name]["file"] for name in names}
     for name, path in paths.items():
-        fetched.fetch(entries[name], path)
+        downloads.fetch(entries[name], path)
     return paths
 
 
 @pytest.fixture(scope="session")
 def demo(root: Path) -> Path:
     """Return the directory of the demo clips; fetched where they are not there yet."""
-    fetched.fetch_all(fetched.load(root / "config/demo_files.yaml"), root / "resources/demo")
+    downloads.fetch_all(downloads.load(root / "config/demo_files.yaml"), root / "resources/demo")
     return root / "resources/demo"
 
 
@@ -76,30 +81,30 @@ def config(root: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def frames(clip: Path) -> list[video.Frame]:
+def frames(clip: Path) -> list[Frame]:
     """Return the frames of the clip as every step of the workflow gets them."""
-    _, timestamps = video.screen(clip, video.Limits(10**9, 10**7, 60, 1000))
-    timestamps = video.remux(clip, timestamps, clip.with_suffix(".mkv"))
-    return list(video.read_frames(clip.with_suffix(".mkv"), timestamps))
+    _, timestamps = examine.decode_source(clip, examine.Limits(10**9, 10**7, 60, 1000))
+    timestamps = remux.remux(clip, timestamps, clip.with_suffix(".mkv"))
+    return list(decode.read_frames(clip.with_suffix(".mkv"), timestamps))
 
 
 @pytest.fixture(scope="session")
-def detections(frames: list[video.Frame], models: dict[str, Path], config: dict[str, Any]) -> pd.DataFrame:
+def detections(frames: list[Frame], models: dict[str, Path], config: dict[str, Any]) -> pd.DataFrame:
     """Return the faces that YuNet finds in the clip."""
-    return faces.detect(frames, models["yunet"], config["faces"]["score_threshold"], 15)
+    return detection.detect_faces(frames, models["yunet"], config["faces"]["score_threshold"], 15)
 
 
 @pytest.fixture(scope="session")
-def keypoints(frames: list[video.Frame], models: dict[str, Path], config: dict[str, Any]) -> pd.DataFrame:
+def keypoints(frames: list[Frame], models: dict[str, Path], config: dict[str, Any]) -> pd.DataFrame:
     """Return the keypoints that BlazePose finds in the clip."""
     return estimated(frames, 30.0, models, config["pose"], 1)
 
 
 @pytest.fixture(scope="session")
-def tracked(detections: pd.DataFrame, keypoints: pd.DataFrame, config: dict[str, Any]) -> tracking.Tracked:
+def tracked(detections: pd.DataFrame, keypoints: pd.DataFrame, config: dict[str, Any]) -> linking.Tracked:
     """Return what is masked in the clip."""
     body, cuts = poses(keypoints), tables.empty("cuts")
-    return tracking.track_faces(detections, body, cuts, 30, 30.0, (884, 498), config["faces"])
+    return linking.track_faces(detections, body, cuts, 30, 30.0, (884, 498), config["faces"])
 
 
 @pytest.fixture

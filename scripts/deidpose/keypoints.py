@@ -31,7 +31,7 @@ class Poses(NamedTuple):
     confidence: NDArray[np.float64]  # shape (n, 27), 0..1; NaN where the table has no such keypoint
 
 
-#: Arrays with a row for each frame and person: `Poses`, or `deidpose.angles.Angles`.
+#: Arrays with a row for each frame and person: `Poses`, or `kinematics.angles.Angles`.
 Rows = TypeVar("Rows", bound=tuple[Any, ...])
 
 #: Pairs of frame and person in one block of a long table.

@@ -19,9 +19,8 @@ from typing import NamedTuple
 
 import psutil
 import pytest
-import small_cluster
 
-import stand_ins
+from fixtures import slurm_cluster, stand_in_workflow
 
 pytestmark = pytest.mark.timeout(2400)
 
@@ -42,7 +41,15 @@ class Study(NamedTuple):
         """Start Snakemake."""
         with (self.folder / "said.txt").open("w") as file:
             return subprocess.Popen(
-                [sys.executable, "-m", "snakemake", *arguments, *stand_ins.settings("methods=[block]"), "--", *targets],
+                [
+                    sys.executable,
+                    "-m",
+                    "snakemake",
+                    *arguments,
+                    *stand_in_workflow.settings("methods=[block]"),
+                    "--",
+                    *targets,
+                ],
                 cwd=self.folder,
                 text=True,
                 stdout=file,
@@ -63,7 +70,7 @@ class Study(NamedTuple):
         (self.folder / "told.json").write_text(json.dumps(told))
 
     def begun(self) -> Counter[str]:
-        return Counter(stand_ins.begun(self.folder))
+        return Counter(stand_in_workflow.begun(self.folder))
 
     def wait_for(self, running: Running, *steps: str) -> None:
         """Wait until steps have begun."""
@@ -81,7 +88,7 @@ class Study(NamedTuple):
 
     def jobs(self) -> list[dict[str, str]]:
         run = self.said().partition("SLURM run ID: ")[2].split()[0]
-        return small_cluster.jobs(run)
+        return slurm_cluster.jobs(run)
 
     def finish(self, whole: "Study") -> None:
         """Do the rest on one machine, and find the same release as without a disturbance; every other step once."""
@@ -93,7 +100,7 @@ class Study(NamedTuple):
         assert begun.keys() == whole.begun().keys()
         assert {step for step in done_before if begun[step] != done_before[step]} == set()
         assert {begun[step] for step in begun.keys() - done_before.keys()} == {1}
-        assert stand_ins.manifest(self.folder) == stand_ins.manifest(whole.folder)
+        assert stand_in_workflow.manifest(self.folder) == stand_in_workflow.manifest(whole.folder)
 
 
 ONCE = dict.fromkeys(STEPS, 1)
@@ -102,7 +109,7 @@ ONCE = dict.fromkeys(STEPS, 1)
 @pytest.fixture(scope="module")
 def screened(root: Path, on_slurm: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Return a study of two videos that are screened. Copy it before you touch it."""
-    folder = stand_ins.make(root, tmp_path_factory.mktemp("screened") / "study", 2)
+    folder = stand_in_workflow.make(root, tmp_path_factory.mktemp("screened") / "study", 2)
     study = Study(folder, [], on_slurm)
     assert study.start("--cores", "2", "--until", "screening").wait(600) == 0, study.said()[-3000:]
     rows = (folder / "results/restricted/screening.tsv").read_text().splitlines()[1:]
@@ -129,7 +136,7 @@ def whole(screened: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 def wait_for_end_of_jobs() -> None:
     end = time.monotonic() + 600
-    while any(state in ("PENDING", "RUNNING", "COMPLETING") for state in small_cluster.queue()):
+    while any(state in ("PENDING", "RUNNING", "COMPLETING") for state in slurm_cluster.queue()):
         assert time.monotonic() < end
         time.sleep(0.5)
 
@@ -160,11 +167,11 @@ def test_jobs_go_on_while_the_daemons_of_their_nodes_are_dead(cluster: Path, stu
     study.tell(sleep={f"{WHERE} {video}": 15 for video in study.videos})
     running = study.on_cluster()
     study.wait_for(running, *(f"{WHERE} {video}" for video in study.videos))
-    for node in small_cluster.NODES:
-        small_cluster.kill_slurmd(cluster, node, with_jobs=False)
+    for node in slurm_cluster.NODES:
+        slurm_cluster.kill_slurmd(cluster, node, with_jobs=False)
     time.sleep(2)
-    for node in small_cluster.NODES:
-        small_cluster.start_slurmd(node)
+    for node in slurm_cluster.NODES:
+        slurm_cluster.start_slurmd(node)
     assert running.wait(900) == 0, study.said()[-3000:]
     assert [study.times(video) for video in study.videos] == [ONCE, ONCE]
     study.finish(whole)
@@ -179,8 +186,8 @@ def test_a_node_that_dies_with_its_jobs_costs_what_they_were_doing(cluster: Path
     study.tell()
     time.sleep(15)  # before that, Slurm takes a job that a node does not know for one that has just been sent
     node = process_of(study, WHERE, first).environ()["SLURMD_NODENAME"]
-    small_cluster.kill_slurmd(cluster, node, with_jobs=True)
-    small_cluster.start_slurmd(node)
+    slurm_cluster.kill_slurmd(cluster, node, with_jobs=True)
+    slurm_cluster.start_slurmd(node)
     assert running.wait(1500) == 0, study.said()[-3000:]
     assert study.times(second) == ONCE
     times = study.times(first)
@@ -223,7 +230,7 @@ def test_a_step_that_fails_ends_the_run_with_its_reason_and_the_other_video_is_d
     study.tell()
     assert study.start("--cores", "2").wait(900) == 0, study.said()[-3000:]
     assert study.times(second) == ONCE
-    assert stand_ins.manifest(study.folder) == stand_ins.manifest(whole.folder)
+    assert stand_in_workflow.manifest(study.folder) == stand_in_workflow.manifest(whole.folder)
 
 
 def test_an_interrupt_cancels_the_jobs_and_the_next_run_goes_on(study: Study, whole: Study) -> None:
@@ -232,8 +239,8 @@ def test_an_interrupt_cancels_the_jobs_and_the_next_run_goes_on(study: Study, wh
     study.wait_for(running, *(f"{WHERE} {video}" for video in study.videos))
     running.send_signal(signal.SIGINT)
     cancelled = time.monotonic()
-    while small_cluster.queue() and time.monotonic() - cancelled < 120:
-        if not any(state in ("PENDING", "RUNNING", "COMPLETING") for state in small_cluster.queue()):
+    while slurm_cluster.queue() and time.monotonic() - cancelled < 120:
+        if not any(state in ("PENDING", "RUNNING", "COMPLETING") for state in slurm_cluster.queue()):
             break
         time.sleep(0.2)
     # It ends when it would have looked at its jobs the next time.
@@ -242,12 +249,12 @@ def test_an_interrupt_cancels_the_jobs_and_the_next_run_goes_on(study: Study, wh
     study.tell()
     assert study.start("--cores", "2").wait(900) == 0, study.said()[-3000:]
     assert all(count == 1 for step, count in study.begun().items() if step.split()[0] not in STEPS[:2])
-    assert stand_ins.manifest(study.folder) == stand_ins.manifest(whole.folder)
+    assert stand_in_workflow.manifest(study.folder) == stand_in_workflow.manifest(whole.folder)
 
 
 def test_chunks_leave_nothing_but_the_study_to_do(study: Study, whole: Study, tmp_path: Path) -> None:
     command = ["sbatch", "--wait", "--array=1-2", "--cpus-per-task=2", "--mem=4G", f"--output={tmp_path}/chunk-%a.txt"]
-    command += ["profiles/slurm/chunk.sh", "results", *stand_ins.settings("methods=[block]")]
+    command += ["profiles/slurm/chunk.sh", "results", *stand_in_workflow.settings("methods=[block]")]
     environment = {**os.environ, "SNAKEMAKE": str(Path(sys.executable).with_name("snakemake"))}
     done = subprocess.run(command, cwd=study.folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, "".join(path.read_text(errors="replace")[-3000:] for path in tmp_path.glob("chunk-*"))
@@ -256,7 +263,7 @@ def test_chunks_leave_nothing_but_the_study_to_do(study: Study, whole: Study, tm
     assert study.start("--cores", "2").wait(900) == 0, study.said()[-3000:]
     assert (study.begun() - before).keys() == {"study", "report", "review_page", "publish"}
     assert set(study.begun().values()) == {1}
-    assert stand_ins.manifest(study.folder) == stand_ins.manifest(whole.folder)
+    assert stand_in_workflow.manifest(study.folder) == stand_in_workflow.manifest(whole.folder)
 
 
 def test_with_copies_on_the_disks_of_the_nodes_the_release_is_the_same_and_logs_alone_stay(

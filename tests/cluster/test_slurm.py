@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import small_cluster
 import yaml
 
-from clips import write_video
-from deidpose import resources as predictions
+from deidpose.workflow import resources
+from fixtures import slurm_cluster
+from fixtures.video_files import write_video
 
 Running = subprocess.Popen[str]
 Start = Callable[..., Running]
@@ -82,7 +82,7 @@ def said(results: Path) -> str:
 
 
 def jobs(results: Path) -> list[dict[str, str]]:
-    return small_cluster.jobs(re.findall(r"SLURM run ID: (\S+)", said(results))[-1])
+    return slurm_cluster.jobs(re.findall(r"SLURM run ID: (\S+)", said(results))[-1])
 
 
 def released(results: Path) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def test_a_study_is_few_jobs_of_known_size(results: Path) -> None:
     assert {job["cpus"] for job in done} == {"1"}
     groups = [job for job in done if "_video_" in job["comment"]]
     assert len(groups) == 2
-    assert {job["node"] for job in groups} == set(small_cluster.NODES)
+    assert {job["node"] for job in groups} == set(slurm_cluster.NODES)
     assert len(done) == 1 + 1 + 2 + 4  # screen, screening, the videos; study, report, publish, review_page
 
 
@@ -131,11 +131,11 @@ def test_a_video_asks_for_the_memory_of_its_largest_step_and_the_time_of_all(res
     rules = [rule for rule, group in groups.items() if group == "video" and (results / "logs" / rule).is_dir()]
     times = dict.fromkeys(rules, 1)
     times |= {"estimate_pose": 3, "search_faces": 2}  # the original, the masked copy, and for the first the control
-    screened = predictions.read_screening(str(results / "restricted/screening.tsv")).values()
+    screened = resources.read_screening(str(results / "restricted/screening.tsv")).values()
     expected = sorted(
         (
-            max(predictions.megabytes(rule, facts, 1) for rule in times),
-            sum(predictions.minutes(rule, facts, 1) * count for rule, count in times.items()),
+            max(resources.megabytes(rule, facts, 1) for rule in times),
+            sum(resources.minutes(rule, facts, 1) * count for rule, count in times.items()),
         )
         for facts in screened
         if facts["status"] == "accepted"
@@ -161,4 +161,4 @@ def test_what_slurm_shows_of_a_job_to_everybody_names_no_source(results: Path, d
 def test_nothing_is_left_to_do(results: Path, start: Start, on_slurm: tuple[str, ...]) -> None:
     assert start(results, *on_slurm).wait(300) == 0
     assert "Nothing to be done" in said(results)
-    assert not small_cluster.queue()
+    assert not slurm_cluster.queue()

@@ -10,10 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clips import write_video
-from small_study import SmallStudy
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from fixtures.small_study import Run, SmallStudy
+from fixtures.video_files import write_video
 
 #: The name of the one good video: everything that a shell, a pattern or a table could stumble over.
 HOSTILE_NAME = "-Jane Roe 1953 & \"knee\" 'left'? {video} $(touch hacked)\nüber.mp4"

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from clips import write_video
-from conftest import Run
 from deidpose import tables
-from deidpose.video import to_bgr
-from test_openpose import film
+from deidpose.video.frames import to_bgr
+from fixtures.openpose_stand_ins import film
+from fixtures.small_study import Run
+from fixtures.video_files import write_video
 
 APPTAINER = """#!{python}
 import json, os, subprocess, sys
@@ -49,7 +49,8 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tests = Path(__file__).parents[1]
     put(
         folder / "site/pyopenpose.py",
-        f"import sys\nsys.path.append({str(tests)!r})\nfrom test_openpose import Datum, VectorDatum, WrapperPython\n",
+        f"import sys\nsys.path.append({str(tests)!r})\n"
+        "from fixtures.openpose_stand_ins import Datum, VectorDatum, WrapperPython\n",
     )
     put(folder / "models/pose/body_25/pose_iter_584000.caffemodel", "weights")
     return folder

@@ -26,7 +26,7 @@ import pytest
 import yaml
 
 from deidpose import tables
-from small_study import digests
+from fixtures.small_study import digests
 
 #: Runs the script of the rule as Snakemake does, with a fault built in.
 SCRIPT = """

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import openpose_files
 from deidpose import tables
 from deidpose.skeleton import BODY_25
-from small_study import METHODS, SmallStudy, digests
+from fixtures import openpose_output
+from fixtures.small_study import METHODS, SmallStudy, digests
 
 IMPORT = (METHODS, "pose={import: {folder: before}}")
 NAME = "Erika Mustermann"
@@ -42,7 +42,7 @@ def patient_of(study: SmallStudy) -> int:
 def alone(study: SmallStudy) -> list[np.ndarray]:
     """Return what OpenPose would have found: the patient alone, as with --number_people_max 1, and without a face."""
     keypoints = tables.read(study.results / "restricted/keypoints/a_original.parquet", "keypoints")
-    frames = openpose_files.bodies(keypoints[keypoints["person"] == patient_of(study)], 8)
+    frames = openpose_output.bodies(keypoints[keypoints["person"] == patient_of(study)], 8)
     for bodies in frames:
         seen = bodies[..., 2] > 0
         bodies[seen, 0] += SHIFT_PX
@@ -54,7 +54,7 @@ def alone(study: SmallStudy) -> list[np.ndarray]:
 def imported(finished: SmallStudy, tmp_path_factory: pytest.TempPathFactory) -> SmallStudy:
     """Return the finished study, run on with keypoints from before."""
     study = finished.copy(tmp_path_factory.mktemp("imported") / "study")
-    openpose_files.write(study.folder / "before/a", alone(study), NAME, version=NAME)
+    openpose_output.write(study.folder / "before/a", alone(study), NAME, version=NAME)
     plan = set(study.plan(config=IMPORT))
     assert {job.split("/")[0] for job in plan} == {
         "import_pose", "list_imported_people", *OF_KINEMATICS, *OF_STUDY,

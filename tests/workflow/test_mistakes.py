@@ -81,12 +81,12 @@ def test_a_dry_run_shows_what_would_be_done(snakemake: Run, tmp_path: Path) -> N
 
 
 def test_a_network_with_the_wrong_digest_is_refused(root: Path, tmp_path: Path) -> None:
-    from deidpose import models
     from deidpose.errors import UserError
+    from deidpose.workflow import downloads
 
-    entry = models.load(root / "config/models.yaml")["yunet"]
+    entry = downloads.load(root / "config/models.yaml")["yunet"]
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(b"not the network")
     with pytest.raises(UserError, match=r"(?i)sha-?256|digest"):
-        models.fetch({**entry, "sources": [{"path": str(wrong)}]}, tmp_path / "yunet.onnx")
+        downloads.fetch({**entry, "sources": [{"path": str(wrong)}]}, tmp_path / "yunet.onnx")
     assert not (tmp_path / "yunet.onnx").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import snakemake_logger_plugin_jobs as jobs
-from small_study import SmallStudy, digests
+from fixtures.small_study import SmallStudy, digests
 
 #: Steps that use several threads where they get them.
 THREADED = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from small_study import METHODS, SmallStudy
+from fixtures.small_study import METHODS, SmallStudy
 
 #: What comes after every video alone.
 OF_STUDY = {"review_page", "study", "report", "publish"}
@@ -92,11 +92,17 @@ def test_files_that_were_only_touched_run_nothing(copied: SmallStudy) -> None:
 @pytest.mark.parametrize(
     ("module", "old", "new", "first", "after"),
     [
-        ("masks", "_BELL = 0.7", "_BELL = 0.7001", {"anonymize"}, OF_METHOD | OF_METHODS | OF_STUDY),
-        ("masks", '"""Hide faces:', '"""Hide every face:', set(), set()),
-        ("masks", "# A Gaussian leaves", "# Every Gaussian leaves", set(), set()),
-        ("comparison", "_SHOWS_THROUGH = 0.7", "_SHOWS_THROUGH = 0.69", {"audit"}, {"draw_review", *OF_STUDY}),
-        ("report", "import markupsafe", "import markupsafe as markupsafe", {"report"}, {"publish"}),
+        ("masking/masks", "_BELL = 0.7", "_BELL = 0.7001", {"anonymize"}, OF_METHOD | OF_METHODS | OF_STUDY),
+        ("masking/masks", '"""Hide faces:', '"""Hide every face:', set(), set()),
+        ("masking/masks", "# A Gaussian leaves", "# Every Gaussian leaves", set(), set()),
+        (
+            "audit/pixel_comparison",
+            "_SHOWS_THROUGH = 0.7",
+            "_SHOWS_THROUGH = 0.69",
+            {"audit"},
+            {"draw_review", *OF_STUDY},
+        ),
+        ("report/report_page", "import markupsafe", "import markupsafe as markupsafe", {"report"}, {"publish"}),
     ],
 )
 def test_an_edit_of_a_module_runs_the_steps_that_use_it(

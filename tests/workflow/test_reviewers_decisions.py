@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 import snakemake_logger_plugin_jobs as planned
-from clips import write_video
-from deidpose import corrections, tables
+from deidpose import tables
+from deidpose.workflow import corrections
+from fixtures.video_files import write_video
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 PAGE = "restricted/review/index.html"

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deidpose import status
-from small_study import SmallStudy, digests
+from deidpose.workflow import status
+from fixtures.small_study import SmallStudy, digests
 
 #: What comes after the tables of the study.
 TAIL = {"study", "report", "publish"}

@@ -20,8 +20,11 @@ import pytest
 from PIL import Image
 
 import snakemake_logger_plugin_jobs as planned
-from deidpose import dataset as videos
-from deidpose import faces, sanitizing, tables, video
+from deidpose import boxes, tables
+from deidpose.faces import yunet
+from deidpose.metadata import verification
+from deidpose.video import decode, frames
+from deidpose.workflow.dataset import read_or_make_secret, scan
 
 METHODS = ("blur", "block", "pixelate")
 SOURCES = ("original", *METHODS, "reencode")
@@ -50,7 +53,7 @@ def original_faces(clip: Path, models: dict[str, Path]) -> list[tuple[int, np.nd
     detector = None
     found = []
     for index, picture in enumerate(bgr(clip)):
-        detector = detector or faces.YuNet(models["yunet"], *picture.shape[:2])
+        detector = detector or yunet.YuNet(models["yunet"], *picture.shape[:2])
         found += [(index, face[:4]) for face in detector.detect(picture, 0.6)]
     assert len(found) >= 20, "the clip must show faces, or the tests below show nothing"
     return found
@@ -153,10 +156,10 @@ def test_no_face_of_the_original_is_left_in_any_method(
     for method in METHODS:
         for ending in ("", "_skeleton"):
             pictures = bgr(results / f"release/videos/{name}_{method}{ending}.mp4")
-            detector = faces.YuNet(models["yunet"], *pictures[0].shape[:2])
+            detector = yunet.YuNet(models["yunet"], *pictures[0].shape[:2])
             for index, box in original_faces:
                 found = detector.detect(pictures[index], 0.6)
-                overlap = faces.intersection_over_union(box[None], found[:, :4])
+                overlap = boxes.intersection_over_union(box[None], found[:, :4])
                 kept = kept_detail(inside(sources[index], box), inside(pictures[index], box))
                 # Nine cells may look like some face or other to a detector; then nothing in them is of this one.
                 assert kept < 0.2 or not (overlap > 0.3).any(), (method, index)
@@ -216,7 +219,7 @@ def test_what_the_source_held_is_counted_and_nothing_of_it_is_left_in_any_file(r
     proof = json.loads((results / f"restricted/sanitizing/{name}.json").read_text(encoding="utf-8"))
     assert {found["verdict"] for found in proof["files"].values()} == {"pass"}
     for path in (results / "release/videos").iterdir():
-        assert sanitizing.violations(path) == []
+        assert verification.violations(path) == []
 
 
 def test_no_picture_of_the_control_is_released(results: Path, name: str) -> None:
@@ -327,12 +330,12 @@ def test_snakemake_makes_its_own_report(results: Path, dataset: Path, snakemake:
 
 
 def test_a_new_video_leaves_the_ids_of_the_others(results: Path, dataset: Path, tmp_path: Path) -> None:
-    secret = videos.read_or_make_secret(results / "restricted/secret.key")
-    before = set(videos.scan(dataset, "", secret))
+    secret = read_or_make_secret(results / "restricted/secret.key")
+    before = set(scan(dataset, "", secret))
     grown = tmp_path / "grown"
     shutil.copytree(dataset, grown)
     (grown / "aaa first of all.mp4").touch()
-    after = set(videos.scan(grown, "", secret))
+    after = set(scan(grown, "", secret))
     assert before < after
     assert len(after) == len(before) + 1
 
@@ -379,7 +382,7 @@ def test_the_report_says_on_its_first_screen_what_the_study_has_chosen(results: 
 
 def test_video_module_reads_a_released_video_as_any_player_does(results: Path, name: str) -> None:
     path = results / f"release/videos/{name}_blur.mp4"
-    ours = [video.to_bgr(frame) for frame in video.read_frames(path)]
+    ours = [frames.to_bgr(frame) for frame in decode.read_frames(path)]
     theirs = bgr(path)
     assert len(ours) == len(theirs)
     assert np.abs(ours[10].astype(float) - theirs[10]).mean() < 8

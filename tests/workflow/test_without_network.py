@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import snakemake_logger_plugin_jobs as jobs
-from clips import write_video
+from fixtures.video_files import write_video
 
 #: Tries to reach an address that is reserved for documentation (RFC 5737).
 REACH = "import socket; print(socket.socket().connect_ex(('192.0.2.1', 80)))"

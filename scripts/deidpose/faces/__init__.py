@@ -1,0 +1,1 @@
+"""Where the faces and heads of a video are, frame by frame."""

@@ -1,0 +1,1 @@
+"""Where distrusted sources end: they are examined and stripped to their pictures."""

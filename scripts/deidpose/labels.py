@@ -1,0 +1,20 @@
+"""Labels: the words that tables hold in their cells, or have as the names of columns.
+
+Imports nothing, because the Snakefile may import it.
+"""
+
+#: The columns of a box, in every table.
+BOX = ["x_px", "y_px", "width_px", "height_px"]
+
+
+#: The method whose effects are those of the codec alone: decoded and encoded like the others, with no mask.
+CONTROL = "reencode"
+
+#: The condition of every video together.
+ALL = "all"
+
+#: In the column ``angle``: the mean over the joint angles that a video has, and what concerns the whole person.
+JOINT_MEAN, BODY = "joints", "body"
+
+SIGNALS = ("unfiltered", "filtered")
+BASES = ("raw", "net")

@@ -1,0 +1,1 @@
+"""What changes pixels: masks on faces, and skeletons drawn on pictures."""

@@ -1,0 +1,1 @@
+"""The networks that find people and their keypoints, behind one protocol."""

@@ -1,0 +1,1 @@
+"""OpenPose, run by whichever of its programs and files is there."""

@@ -1,0 +1,1 @@
+"""How a job runs: its log, its progress, its threads, and the networks that it holds."""

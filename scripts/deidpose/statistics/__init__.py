@@ -1,0 +1,1 @@
+"""Over all videos: means, intervals, tests, agreement, and the recommendation."""

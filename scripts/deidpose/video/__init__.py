@@ -1,0 +1,1 @@
+"""From a file to frames, and from frames to a file."""

@@ -1,0 +1,1 @@
+"""What the Snakefile asks: settings, videos, corrections, requests for memory, and digests; light imports only."""
