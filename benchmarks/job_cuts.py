@@ -129,7 +129,7 @@ def main() -> None:
     costs: dict[str, Cost] = {}
     with cluster() as folder:
         study = stand_in_workflow.make(root, folder / "study", N_VIDEOS)
-        run(study, "--cores", "2", "--until", "screening", *stand_in_workflow.settings())
+        run(study, "--cores", "2", "--until", "collect_screening", *stand_in_workflow.settings())
         for cut, (arguments, n_videos) in CUTS.items():
             copy = folder / f"study{len(costs)}"
             shutil.copytree(study, copy, symlinks=True)

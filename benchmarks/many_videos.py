@@ -66,9 +66,9 @@ def measure(root: Path, everything: Path, n_videos: int, n_whole: int) -> None:
     stand_in_workflow.measure(folder, "--unlock", *stand_in_workflow.settings())
     stand_in_workflow.screened(folder, videos)
     row(
-        "`--until screening`, when all are screened",
+        "`--until collect_screening`, when all are screened",
         stand_in_workflow.measure(
-            folder, *local, "--ignore-incomplete", "--until", "screening", *stand_in_workflow.settings()
+            folder, *local, "--ignore-incomplete", "--until", "collect_screening", *stand_in_workflow.settings()
         ),
     )
 
@@ -109,7 +109,7 @@ def measure(root: Path, everything: Path, n_videos: int, n_whole: int) -> None:
     stand_in_workflow.measure(whole, "--unlock", *stand_in_workflow.settings())
     stand_in_workflow.screened(whole, ids(whole))
     stand_in_workflow.measure(
-        whole, *local, "--ignore-incomplete", "--until", "screening", *stand_in_workflow.settings()
+        whole, *local, "--ignore-incomplete", "--until", "collect_screening", *stand_in_workflow.settings()
     )
     row(
         f"not in shares, {n_whole:,} videos: until the first job after the screening",

@@ -117,7 +117,7 @@ def facts_of_videos():
     """Return the screening of every video, by id, once the checkpoint has run."""
     if config["only_study"]:
         return resources.read_screening(f"{RESTRICTED}/screening.tsv")
-    return resources.read_screening(checkpoints.screening.get().output.screening)
+    return resources.read_screening(checkpoints.collect_screening.get().output.screening)
 
 
 def accepted_videos():

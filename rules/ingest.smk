@@ -32,7 +32,7 @@ rule screen:
         "../scripts/screen.py"
 
 
-checkpoint screening:
+checkpoint collect_screening:
     """Collect the screening of all videos, which determines the videos of the study."""
     input:
         screening=expand(f"{RESTRICTED}/screened/{{video}}.tsv", video=VIDEOS),
@@ -41,21 +41,21 @@ checkpoint screening:
         screening=f"{RESTRICTED}/screening.tsv",
         key=f"{RESTRICTED}/key.tsv",
     log:
-        f"{LOGS}/screening.log",
+        f"{LOGS}/collect_screening.log",
     benchmark:
-        f"{BENCHMARKS}/screening.tsv"
+        f"{BENCHMARKS}/collect_screening.tsv"
     conda:
         "../envs/deidpose.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes("screening"),
-        runtime=minutes("screening"),
+        mem_mb=megabytes("collect_screening"),
+        runtime=minutes("collect_screening"),
     params:
-        code=code("screening"),
+        code=code("collect_screening"),
     message:
         "Collecting the screening results of all videos."
     script:
-        "../scripts/screening.py"
+        "../scripts/collect_screening.py"
 
 
 rule sanitize:

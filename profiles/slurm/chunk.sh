@@ -3,7 +3,7 @@
 #
 #   sbatch --array=1-20 --cpus-per-task=16 --mem=32G --time=12:00:00 profiles/slurm/chunk.sh RESULTS_DIR [ARGUMENT...]
 #
-# Sent from the top of the repository, after `snakemake --workflow-profile profiles/slurm --until screening ...`.
+# Sent from the top of the repository, after `snakemake --workflow-profile profiles/slurm --until collect_screening ...`.
 # Always send whole arrays that begin at 1: what is finished costs a share no more than its plan.
 # RESULTS_DIR is the results_dir of the settings, the arguments are those of Snakemake (--configfile, --config ...).
 # Account and partition are options of sbatch. docs/cluster.md explains it.
@@ -23,7 +23,7 @@ fi
 
 screening=$results/restricted/screening.tsv
 if [ ! -e "$screening" ]; then
-    echo "There is no $screening: run snakemake --until screening first, with the same arguments." >&2
+    echo "There is no $screening: run snakemake --until collect_screening first, with the same arguments." >&2
     exit 1
 fi
 # Videos that a reviewer has left out; the screening has noted them, in one line of JSON.

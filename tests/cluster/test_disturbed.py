@@ -111,7 +111,7 @@ def screened(root: Path, on_slurm: tuple[str, ...], tmp_path_factory: pytest.Tem
     """Return a study of two videos that are screened. Copy it before you touch it."""
     folder = stand_in_workflow.make(root, tmp_path_factory.mktemp("screened") / "study", 2)
     study = Study(folder, [], on_slurm)
-    assert study.start("--cores", "2", "--until", "screening").wait(600) == 0, study.said()[-3000:]
+    assert study.start("--cores", "2", "--until", "collect_screening").wait(600) == 0, study.said()[-3000:]
     rows = (folder / "results/restricted/screening.tsv").read_text().splitlines()[1:]
     return study._replace(videos=[row.split("\t")[0] for row in rows])
 

@@ -122,7 +122,7 @@ def test_a_study_is_few_jobs_of_known_size(results: Path) -> None:
     groups = [job for job in done if "_video_" in job["comment"]]
     assert len(groups) == 2
     assert {job["node"] for job in groups} == set(slurm_cluster.NODES)
-    assert len(done) == 1 + 1 + 2 + 4  # screen, screening, the videos; study, report, publish, review_page
+    assert len(done) == 1 + 1 + 2 + 4  # screen, collect_screening, the videos; study, report, publish, review_page
 
 
 def test_a_video_asks_for_the_memory_of_its_largest_step_and_the_time_of_all(results: Path, root: Path) -> None:

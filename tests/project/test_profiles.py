@@ -177,4 +177,4 @@ def test_an_array_whose_tasks_are_no_shares_is_refused(
 def test_a_chunk_of_a_study_that_is_not_screened_says_what_to_do(root: Path, tmp_path: Path) -> None:
     said = chunk(root, tmp_path)
     assert said.returncode == 1
-    assert "run snakemake --until screening first" in said.stderr
+    assert "run snakemake --until collect_screening first" in said.stderr

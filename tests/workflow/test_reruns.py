@@ -51,8 +51,8 @@ def test_a_new_video_runs_its_own_jobs_and_those_of_the_study(study: SmallStudy)
     shutil.copy(study.folder / "data/a.mp4", study.folder / "data/b.mp4")
     with (study.folder / "videos.tsv").open("a") as table:
         table.write("b.mp4\tb\n")
-    assert set(study.plan()) == {"screen/b", "screening", *OF_STUDY}
-    code, said = study.run("--until", "screening")
+    assert set(study.plan()) == {"screen/b", "collect_screening", *OF_STUDY}
+    code, said = study.run("--until", "collect_screening")
     assert code == 0, said[-3000:]
     plan = set(study.plan())
     assert plan >= OF_STUDY

@@ -25,7 +25,7 @@ def made(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     videos = re.findall(r"results/restricted/screened/(\w+)\.key\.tsv$", said.said, re.MULTILINE)
     stand_in_workflow.screened(folder, sorted(set(videos)))
     done = stand_in_workflow.measure(
-        folder, "--cores", "2", "--until", "screening", *stand_in_workflow.settings(ONE_METHOD)
+        folder, "--cores", "2", "--until", "collect_screening", *stand_in_workflow.settings(ONE_METHOD)
     )
     assert done.code == 0, done.said[-3000:]
     return folder

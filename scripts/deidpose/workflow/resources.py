@@ -27,7 +27,7 @@ _NEEDS = {
     "fetch_model": Need(200, 0, 60, 0),
     "fetch_library": Need(200, 0, 60, 0),
     "screen": Need(400, 60, 10, 0.01),
-    "screening": Need(200, 0, 60, 0),
+    "collect_screening": Need(200, 0, 60, 0),
     "sanitize": Need(300, 10, 10, 0.002),
     "prove_sanitizing": Need(500, 60, 20, 0.005),
     "find_cuts": Need(300, 60, 10, 0.01),

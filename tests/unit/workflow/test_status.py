@@ -25,7 +25,7 @@ RULES: dict[str, list[str]] = {
     "fetch_model": ["file"],
     "fetch_library": ["file"],
     "screen": ["video"],
-    "screening": [],
+    "collect_screening": [],
     "sanitize": ["video"],
     "find_cuts": ["video"],
     "prove_sanitizing": ["video"],
@@ -61,7 +61,7 @@ PLAN: dict[str, Any] = {
     "excluded": [],
     "withhold": ["fail"],
 }
-ONCE = ("screening", "review_page", "study", "report", "publish")
+ONCE = ("collect_screening", "review_page", "study", "report", "publish")
 
 
 class Made:
