@@ -282,8 +282,8 @@ def test_every_job_has_a_log_and_a_benchmark(results: Path) -> None:
     }
     assert measured == logs
     assert {log.split("/")[0] for log in logs} >= {
-        "screen", "collect_screening", "sanitize", "detect_faces", "track_faces", "draw_review", "anonymize", "reencode",
-        "search_faces", "audit", "estimate_pose", "draw_skeleton", "prove_sanitizing", "match_people",
+        "screen", "collect_screening", "sanitize", "detect_faces", "track_faces", "draw_review", "anonymize",
+        "reencode", "search_faces", "audit", "estimate_pose", "draw_skeleton", "prove_sanitizing", "match_people",
         "joint_angles", "compare", "export", "show_video", "study", "report", "find_cuts", "list_people", "review_page",
         "publish",
     }  # fmt: skip
