@@ -21,7 +21,7 @@ from deidpose.workflow import resources
 from fixtures import slurm_cluster
 from fixtures.video_files import write_video
 
-Running = subprocess.Popen[str]
+Running = subprocess.Popen[bytes]
 Start = Callable[..., Running]
 Arguments = Callable[..., list[str]]
 

@@ -40,7 +40,8 @@ class LogHandler(LogHandlerBase):
     needs_rulegraph = False
 
     def emit(self, record: LogRecord) -> None:
-        if getattr(record, "event", None) == LogEvent.JOB_INFO and record.log:
-            name = record.log[0].rpartition("/logs/")[2].removesuffix(".log")
+        facts = vars(record)  # Snakemake adds what it knows of the job to the record
+        if facts.get("event") == LogEvent.JOB_INFO and facts["log"]:
+            name = facts["log"][0].rpartition("/logs/")[2].removesuffix(".log")
             # At once and on a line of its own: another thread writes what Snakemake itself says.
-            sys.stderr.write(f"\n{_MARK}{json.dumps([name, record.reason, record.threads])}\n")
+            sys.stderr.write(f"\n{_MARK}{json.dumps([name, facts['reason'], facts['threads']])}\n")

@@ -154,7 +154,7 @@ def test_a_detector_sees_faces_where_the_clips_have_them(name: str, demo: Path, 
 
 @given(box, st.floats(-180, 180), st.floats(0.2, 5))
 def test_a_moved_box_is_that_of_the_moved_ellipse(face: np.ndarray, degrees: float, zoom: float) -> None:
-    matrix = build.at(*face[:2], zoom, (100, 50), degrees)
+    matrix = build.at(face[0], face[1], zoom, (100, 50), degrees)
     around = np.radians(np.arange(3600) / 10)
     points = face[:2] + face[2:] / 2 * (1 + np.column_stack([np.cos(around), np.sin(around)]))
     there = points @ matrix[:, :2].T + matrix[:, 2]

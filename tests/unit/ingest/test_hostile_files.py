@@ -186,7 +186,7 @@ def test_a_hidden_track_is_never_taken_for_the_one_that_is_shown(
             output.mux(stream.encode(None))
     assert reason(path) == ""
     with av.open(str(tmp_path / "scratch.mkv")) as copy:
-        assert [(stream.width, stream.height) for stream in copy.streams] == [(320, 180)]
+        assert [(stream.width, stream.height) for stream in copy.streams.video] == [(320, 180)]
 
 
 # ------------------------------------------------------------------------------------------------- memory and disk

@@ -1,6 +1,7 @@
 """Angles: Sports2D's formula as an independent reference, movements with known angles, and who faces where."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -265,7 +266,7 @@ def test_someone_without_a_direction_is_refused() -> None:
 # --- over time --------------------------------------------------------------------------------------------------
 
 
-def turning(heading: np.ndarray, name: str = "LWrist", start: str = "LElbow", times: np.ndarray | None = None):
+def turning(heading: np.ndarray, name: str = "LWrist", start: str = "LElbow", times: np.ndarray | None = None) -> Any:
     """Return keypoints of somebody whose left forearm points to ``heading``, degrees counterclockwise."""
     x, y = STANDING[start]
     frames = []

@@ -1,5 +1,7 @@
 """Smoothing: gaps, outliers and the low-pass filter, against what they are known to do."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +20,7 @@ SETTINGS = {
 NO_CUTS = tables.empty("cuts")
 
 
-def table(degrees: np.ndarray, rate: float = 30.0, person: int = 0, angle: str = "left_knee", **columns: object):
+def table(degrees: np.ndarray, rate: float = 30.0, person: int = 0, angle: str = "left_knee", **columns: object) -> Any:
     n = len(degrees)
     values = {
         "frame": np.arange(n), "time_s": np.arange(n) / rate, "person": person, "angle": angle, "degrees": degrees,

@@ -1,5 +1,7 @@
 """Movements: ranges and peaks by hand, and cycles found in what is repeated and in nothing else."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,7 +30,7 @@ def noise(seed: int, size: float, n: int = len(TIME)) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, size, n)
 
 
-def table(degrees: np.ndarray, filtered: np.ndarray | float = np.nan, person: int = 0, angle: str = "left_knee"):
+def table(degrees: np.ndarray, filtered: np.ndarray | float = np.nan, person: int = 0, angle: str = "left_knee") -> Any:
     n = len(degrees)
     values = {
         "frame": np.arange(n), "time_s": np.arange(n) / 30, "person": person, "angle": angle, "degrees": degrees,

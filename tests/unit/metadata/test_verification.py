@@ -200,7 +200,7 @@ def two_picture_streams(folder: Path, small: list[np.ndarray]) -> Path:
     return path
 
 
-def _with_comment(packet: av.Packet, stream: Any) -> av.Packet:
+def _with_comment(packet: "av.Packet[Any]", stream: Any) -> "av.Packet[Any]":
     data = bytes(packet)
     copy = av.Packet(data[:2] + b"\xff\xfe" + struct.pack(">H", len(SECRET) + 2) + SECRET + data[2:])
     copy.pts, copy.dts, copy.time_base, copy.stream = packet.pts, packet.dts, packet.time_base, stream

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -273,7 +274,7 @@ def test_a_folder_that_cannot_be_emptied_stops_the_release(
     publish: Callable[..., Path], restricted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _write(restricted / "release.staging/videos/v1_blur.mp4", "not audited")
-    monkeypatch.setattr(publish_module.shutil, "rmtree", lambda *_, **__: None)
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
     with pytest.raises((UserError, FileExistsError)):
         publish(audits(restricted, v1_blur="fail"))
     assert not files(restricted.parent / "release")

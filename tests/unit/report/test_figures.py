@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from deidpose.keypoints import pick
@@ -49,7 +50,7 @@ def _no_warning() -> Iterator[None]:
 
 def texts(figure: Figure) -> list[str]:
     """Everything that is written in a figure."""
-    return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")) if text.get_text()]
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
 def panel(figure: Figure, title: str) -> Axes:
@@ -105,7 +106,7 @@ def test_every_figure_is_as_wide_as_two_columns_and_no_text_is_too_small(name: s
     assert figure.get_figwidth() * 25.4 == pytest.approx(180)
     assert figure.get_figheight() * 25.4 <= 250
     figure.canvas.draw()
-    for text in figure.findobj(lambda artist: hasattr(artist, "get_fontsize") and artist.get_visible()):
+    for text in (text for text in figure.findobj(Text) if text.get_visible()):
         assert text.get_fontsize() >= 7, text.get_text()
 
 
@@ -115,7 +116,7 @@ def test_nothing_that_is_written_reaches_beyond_the_picture(name: str, n_videos:
     figure = study_figures.STUDY[name](study_tables.study(n_videos=n_videos, frames=10, leaks=(0, 3, 40)))
     with mpl.rc_context(plotting.STYLE):
         figure.canvas.draw()
-        drawn = figure.get_tightbbox(figure.canvas.get_renderer())  # in inches
+        drawn = figure.get_tightbbox()  # in inches
     slack = 0.01
     assert drawn.x0 >= -slack
     assert drawn.y0 >= -slack
@@ -551,7 +552,7 @@ def test_traces_show_the_chosen_signal_on_the_true_time_and_the_difference_below
 def test_no_two_lines_of_a_trace_look_the_same_in_black_and_white() -> None:
     angles = angles_of(range(9))
     figure = traces(angles, dict.fromkeys([*METHODS, CONTROL], angles))
-    looks = [(str(line._dash_pattern), line.get_linewidth()) for line in figure.axes[0].get_lines()]
+    looks = [(str(vars(line)["_dash_pattern"]), line.get_linewidth()) for line in figure.axes[0].get_lines()]
     assert len(set(looks)) == 5
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -27,7 +28,7 @@ LIMITS = examine.Limits(file_bytes=10**9, pixels=10**7, duration_s=60, frames=10
 ENCODING = encode.Encoding(crf=10, preset="ultrafast")
 
 #: What a file may be -> how it is written. Names as `write_video` takes them.
-FORMS = {
+FORMS: dict[str, dict[str, Any]] = {
     "phone.mp4": {},
     "camera.mov": {"rate": Fraction(60000, 1001)},
     "lossless.mkv": {"codec": "ffv1"},

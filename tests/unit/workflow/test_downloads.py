@@ -4,6 +4,7 @@ import hashlib
 import io
 import re
 import shutil
+import subprocess
 import sys
 import tarfile
 import threading
@@ -134,8 +135,8 @@ def test_several_files_of_a_wheel_need_one_download(
 ) -> None:
     wheel(wheels, {"a": b"first", "b": b"second"})
     calls: list[list[str]] = []
-    run = downloads.subprocess.run
-    monkeypatch.setattr(downloads.subprocess, "run", lambda c, **options: (calls.append(c), run(c, **options))[1])
+    run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda c, **options: (calls.append(c), run(c, **options))[1])
     source = {"wheel": "netbox==1.0"}
     entries = {
         "a": entry(source | {"member": "a"}, content=b"first", file="x/a.mp4"),
