@@ -31,7 +31,8 @@ from fixtures.small_study import digests
 #: Runs the script of the rule as Snakemake does, with a fault built in.
 SCRIPT = """
 import json, os, runpy, signal, sys, types
-from deidpose import masks, tables
+from deidpose import tables
+from deidpose.masking import masks
 
 job = json.loads(sys.argv[1])
 plain_mask, plain_read, plain_replace = masks.mask, tables.read, os.replace
