@@ -65,7 +65,7 @@ VISIBLE = {video: row.visible for video, row in DETAILS.items() if row.visible}
 UNTOLD = ("dataset", "results_dir", "videos", "secret_file", "corrections", "backends")
 SETTINGS = {
     key: value for key, value in config.items() if key not in (*UNTOLD, "only_study")
-} | {"pose": POSE | {"import": keypoint_imports.told(config["pose"])}}
+} | {"pose": POSE | {"import": keypoint_imports.public_settings(config["pose"])}}
 USED_MODELS = [*POSE_MODELS.values(), "yunet", "centerface"]
 MODELS = downloads.facts(NETWORKS, USED_MODELS)
 LIBRARY_FACTS = downloads.facts(LIBRARIES, LIBRARIES)
@@ -117,7 +117,9 @@ def facts_of_videos():
     """Return the screening of every video, by id, once the checkpoint has run."""
     if config["only_study"]:
         return resources.read_screening(f"{RESTRICTED}/screening.tsv")
-    return resources.read_screening(checkpoints.collect_screening.get().output.screening)
+    return resources.read_screening(
+        checkpoints.collect_screening.get().output.screening
+    )
 
 
 def accepted_videos():

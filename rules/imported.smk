@@ -28,7 +28,7 @@ rule import_pose:
             config["pose"], IMPORTS[wildcards.video]
         ),
         pose={key: POSE[key] for key in ("max_people", "min_confidence")}
-        | keypoint_imports.told(config["pose"]),
+        | keypoint_imports.public_settings(config["pose"]),
         code=code("import_pose"),
     message:
         "Importing existing OpenPose keypoints of {wildcards.video}."

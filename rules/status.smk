@@ -1,7 +1,7 @@
 from snakemake.logging import logger
 
 
-def tell():
+def report_status():
     """Log what is done, failed, rejected and withheld, and where to find it."""
     logger.info(status.describe(RESULTS, brief=True))
 
@@ -36,8 +36,8 @@ onstart:
 
 
 onsuccess:
-    tell()
+    report_status()
 
 
 onerror:
-    tell()
+    report_status()

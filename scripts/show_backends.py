@@ -23,10 +23,10 @@ def together(name: str, paths: list[str]) -> pd.DataFrame:
 with job(snakemake.log[0]):
     names = snakemake.params.backends
     # Of every video all networks, in their order.
-    told = {name: snakemake.input.costs[index :: len(names)] for index, name in enumerate(names)}
+    measured = {name: snakemake.input.costs[index :: len(names)] for index, name in enumerate(names)}
     found = {name: snakemake.input.found[index :: len(names)] for index, name in enumerate(names)}
     cost = backend_agreement.costs(
-        {name: [json.loads(Path(path).read_text("utf-8")) for path in paths] for name, paths in told.items()},
+        {name: [json.loads(Path(path).read_text("utf-8")) for path in paths] for name, paths in measured.items()},
         {name: [backend_agreement.count(keypoints.read(path)) for path in paths] for name, paths in found.items()},
     )
     people = together("backend_people", snakemake.input.people)

@@ -29,6 +29,6 @@ with job(snakemake.log[0]):
         meter.watch,
         f"{snakemake.output.keypoints}.frames",
     )
-    told = {"origin": origin, "threads": snakemake.threads, **meter.read()}
+    cost = {"origin": origin, "threads": snakemake.threads, **meter.read()}
     tables.write(keypoints.blocks(body), "keypoints", snakemake.output.keypoints)
-    Path(snakemake.output.cost).write_text(json.dumps(told, sort_keys=True), encoding="utf-8")
+    Path(snakemake.output.cost).write_text(json.dumps(cost, sort_keys=True), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What is done again when something has changed, and what is not: dry runs of a finished study."""
+"""What reruns after a change, and what does not: dry runs of a finished study."""
 
 import os
 import re

@@ -86,7 +86,7 @@ def make_findings(found: pd.DataFrame, kind: str, gap: int) -> list[dict[str, An
 
 
 def is_glimpse(finding: Mapping[str, Any], hidden: pd.DataFrame, gap: int, sustained: int) -> bool:
-    """Return whether a leak is brief, unsure, seen by one alone, and not a moment of a face that is hidden else."""
+    """Return whether a leak is brief, unsure, found by one detector only, and no gap in an otherwise covered face."""
     by = set(finding["source"].replace(DELIVERED, CENTERFACE).split(", "))
     sure = finding["score"] >= _GLIMPSE_SCORE and by != {SKELETON}
     if finding["kind"] != "leak" or finding["n_frames"] >= sustained or sure or len(by) > 1:

@@ -144,19 +144,19 @@ def _distances(ways: NDArray[np.float64]) -> dict[str, float]:
 # ----------------------------------------------------------------------------------------------------- over all videos
 
 
-def costs(told: Mapping[str, list[dict[str, Any]]], found: Mapping[str, list[Counts]]) -> pd.DataFrame:
+def costs(measured: Mapping[str, list[dict[str, Any]]], found: Mapping[str, list[Counts]]) -> pd.DataFrame:
     """Return the table ``backends``.
 
     Parameters
     ----------
-    told : mapping
+    measured : mapping
         Name of a network -> for every video what ``scripts/try_backend.py`` writes: ``origin``, ``threads``, and what
         `profiling.Meter` reads.
     found : mapping
         Name of a network -> for every video what `count` returns.
     """
     rows = []
-    for backend, of_videos in told.items():
+    for backend, of_videos in measured.items():
         n_frames = int(sum(one["n_frames"] for one in of_videos))
         seconds, cpu = (sum(one[key] for one in of_videos) for key in ("seconds", "cpu_seconds"))
         rows.append(
@@ -258,8 +258,8 @@ def describe(
     row: Any
     for row in cost.itertuples():
         lines.append(
-            f"| {TITLES[row.backend]}{f' ({row.way})' if row.way else ''} | {_told(row.frames_per_s, 1)} "
-            f"| {_told(row.cpu_ms_per_frame, 0, ' ms')} | {_told(row.peak_mb, 0, ' MB')} | {row.n_sightings} "
+            f"| {TITLES[row.backend]}{f' ({row.way})' if row.way else ''} | {_text(row.frames_per_s, 1)} "
+            f"| {_text(row.cpu_ms_per_frame, 0, ' ms')} | {_text(row.peak_mb, 0, ' MB')} | {row.n_sightings} "
             f"| {row.n_frames_empty} of {row.n_frames} |"
         )
     if len(of_people):
@@ -277,15 +277,15 @@ def describe(
             body = means.loc[str(backend), str(other), "body"]
             mirrored = total.n_mirrored / total.n_both if total.n_both else np.nan
             lines.append(
-                f"| {TITLES[str(backend)]}, {TITLES[str(other)]} | {_told(body.distance_median, 3)} "
-                f"| {_told(100 * body.within_0_1, 0, ' %')} | {_told(mae.get((backend, other), np.nan), 1, '°')} "
-                f"| {_told(100 * mirrored, 1, ' %')} "
+                f"| {TITLES[str(backend)]}, {TITLES[str(other)]} | {_text(body.distance_median, 3)} "
+                f"| {_text(100 * body.within_0_1, 0, ' %')} | {_text(mae.get((backend, other), np.nan), 1, '°')} "
+                f"| {_text(100 * mirrored, 1, ' %')} "
                 f"| {total.n_both}, {total.n_backend - total.n_both} and {total.n_other - total.n_both} |"
             )
     lines += ["", *(f"- {TITLES[name]} was left out. {why}" for name, why in left_out.items())]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _told(value: float, decimals: int, unit: str = "") -> str:
+def _text(value: float, decimals: int, unit: str = "") -> str:
     """Return a number with its unit, and a dash where there is none."""
     return "–" if np.isnan(value) else f"{value:.{decimals}f}{unit}"

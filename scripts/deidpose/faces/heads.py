@@ -140,7 +140,7 @@ def _backs(body: np.ndarray) -> np.ndarray:
     """Return whether the camera sees a back, shape (n,): not a front, and not a side.
 
     From the front, a person's left is to the right of their upward axis. Shoulders, hips, eyes and ears vote; a
-    back needs the shoulders or the hips, and nobody's voice against it.
+    back needs the shoulders or the hips, and no vote against it.
     """
     up = body[:, skeleton.INDEX["Neck"], :2] - body[:, skeleton.INDEX["MidHip"], :2]
     reach = {}

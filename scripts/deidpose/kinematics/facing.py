@@ -198,9 +198,9 @@ def _facing(
     clear = np.full(len(time_s), "", object)
     clear[flat & (wide > 0)] = "front"
     clear[flat & (wide < 0)] = "back"
-    told = ~flat & (sideways_known > _KNOWN)
-    clear[told & (sideways > _DECIDED)] = "right"
-    clear[told & (sideways < -_DECIDED)] = "left"
+    decidable = ~flat & (sideways_known > _KNOWN)
+    clear[decidable & (sideways > _DECIDED)] = "right"
+    clear[decidable & (sideways < -_DECIDED)] = "left"
     return _settled(clear, time_s, "right")
 
 

@@ -170,8 +170,8 @@ def _is_a_body(points: NDArray[np.float64], layout: str) -> bool:
         place, left, right = (points[:, names.index(name)] for name in middle)
         things.append((np.linalg.norm(place - (left + right) / 2, axis=1), _MIDDLE))
     for length, most in things:
-        told = enough & np.isfinite(length)
-        if told.sum() >= _FEWEST_BODIES and _share((length < most * size)[told]) <= 1 - _AGREED:
+        measurable = enough & np.isfinite(length)
+        if measurable.sum() >= _FEWEST_BODIES and _share((length < most * size)[measurable]) <= 1 - _AGREED:
             return False
     # The layout with the most points begins as BODY_25B does.
     return layout != "BODY_135" or _of_25(points) != "BODY_25"

@@ -21,8 +21,8 @@ def origin(models: Mapping[str, str | Path], settings: Mapping[str, Any]) -> dic
         ``backend``, ``tracks``, ``licence``, and what the backend's own ``origin`` tells.
     """
     chosen = load_backend(settings["backend"])
-    told_of = {"backend": settings["backend"], "tracks": chosen.TRACKS, "licence": chosen.LICENCE}
-    return {**told_of, **chosen.origin(models, settings)}
+    common = {"backend": settings["backend"], "tracks": chosen.TRACKS, "licence": chosen.LICENCE}
+    return {**common, **chosen.origin(models, settings)}
 
 
 def one_origin(

@@ -41,16 +41,16 @@ def meter(things: str, total: int | None = None) -> Callable[..., None]:
     things : str
         What is counted, such as "frames".
     total : int, optional
-        How many there will be. Where that is not known, or has turned out to be wrong, no time left is told.
+        How many there will be. Where that is not known, or has turned out to be wrong, no time left is reported.
     """
-    start = told = time.monotonic()
+    start = reported = time.monotonic()
 
     def tell(count: int, at_once: bool = False) -> None:
-        nonlocal told
+        nonlocal reported
         now = time.monotonic()
-        if not at_once and now - told < _EVERY_S:
+        if not at_once and now - reported < _EVERY_S:
             return
-        told = now
+        reported = now
         logging.info(line(count, things, total, now - start))
 
     return tell

@@ -26,7 +26,7 @@ from deidpose.runtime import progress
 
 #: Seconds for all that is done once: starting Python, opening the file, writing the result.
 _START_S = 60.0
-_TOLD_EVERY_S = 0.5
+_REPORT_EVERY_S = 0.5
 #: A process that was suspended, by a cluster for instance, has not been waiting: count at most this much at once.
 _LONGEST_WAIT_S = 1.0
 
@@ -154,12 +154,12 @@ class _Teller:
     def __init__(self) -> None:
         self.output: int | None = None
         self.steps = 0
-        self.told = 0.0
+        self.reported_s = 0.0
 
     def tick(self) -> None:
         self.steps += 1
-        if self.output is not None and self.steps % 16 == 0 and time.monotonic() > self.told + _TOLD_EVERY_S:
-            self.told = time.monotonic()
+        if self.output is not None and self.steps % 16 == 0 and time.monotonic() > self.reported_s + _REPORT_EVERY_S:
+            self.reported_s = time.monotonic()
             os.write(self.output, b"%d\n" % self.steps)
 
 

@@ -115,7 +115,7 @@ class SideBySide(NamedTuple):
 
 @contextmanager
 def side_by_side(threads: int) -> Iterator[SideBySide]:
-    """Give what runs functions in so many threads; with one, one after another in the caller's own."""
+    """Yield a pool of ``threads`` threads; run inline when ``threads`` is 1."""
 
     def one_by_one(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
         return [task() for task in tasks]

@@ -63,7 +63,7 @@ def validate(config: Mapping[str, Any], schema_path: str | Path) -> None:
     problems: dict[str, None] = {}  # a dict, for it keeps the order and drops repetitions
     errors = _Validator(schema).iter_errors(dict(config))
     for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path]):
-        # What is wrong inside a list is told of the whole list.
+        # Report errors inside a list against the list itself.
         parts = [part for part in error.absolute_path if isinstance(part, str)]
         if error.validator == "additionalProperties":
             known = set(error.schema["properties"])
@@ -199,10 +199,10 @@ def _misfit(parts: list[str], config: Mapping[str, Any], schema: Mapping[str, An
         for match in difflib.get_close_matches(value, choices, n=1)
     ]
     hint = f" Did you mean {', '.join(near)}?" if near else ""
-    return f"The setting {path} must be {expectation(definition)}, but {_told(given)} was given.{hint}"
+    return f"The setting {path} must be {expectation(definition)}, but {_shown(given)} was given.{hint}"
 
 
-def _told(value: object) -> str:
+def _shown(value: object) -> str:
     if value is None:
         return "no value at all"
     if value == "":

@@ -79,8 +79,8 @@ def load(path: str | Path) -> dict[str, dict[str, Any]]:
 
 def facts(entries: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return what a reader of the release may know of fetched files: name, file, licence, digest and citation."""
-    told = ("file", "licence", "sha256", "citation")
-    return {name: {key: entries[name][key] for key in told} for name in names}
+    public = ("file", "licence", "sha256", "citation")
+    return {name: {key: entries[name][key] for key in public} for name in names}
 
 
 def digests(entries: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ def root(settings: Mapping[str, Any]) -> str:
     return os.path.expanduser(str(settings["import"]["folder"]))
 
 
-def told(settings: Mapping[str, Any]) -> dict[str, Any]:
+def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``pose.import`` of the configuration without its path: what a reader of the release may know."""
     return {key: value for key, value in settings["import"].items() if key != "folder"}
 

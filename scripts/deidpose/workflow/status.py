@@ -196,9 +196,9 @@ def verdicts(results: Path, plan: Mapping[str, Any]) -> dict[str, tuple[str, str
                 head = file.read(_HEAD_BYTES).decode("utf-8", "replace")
         except OSError:
             continue
-        told = [re.search(rf'^ "{key}": ("(?:[^"\\]|\\.)*")', head, re.MULTILINE) for key in ("verdict", "reason")]
-        if told[0]:
-            found[path.stem] = (json.loads(told[0][1]), json.loads(told[1][1]) if told[1] else "")
+        matches = [re.search(rf'^ "{key}": ("(?:[^"\\]|\\.)*")', head, re.MULTILINE) for key in ("verdict", "reason")]
+        if matches[0]:
+            found[path.stem] = (json.loads(matches[0][1]), json.loads(matches[1][1]) if matches[1] else "")
     return found
 
 
@@ -340,7 +340,7 @@ def _release(results: Path, plan: Mapping[str, Any], is_done: bool) -> list[str]
         }
     else:
         free = {"pass", "review"} - set(plan.get("withhold", []))
-        withheld = {name: told for name, told in audits.items() if told[0] not in free}
+        withheld = {name: audit for name, audit in audits.items() if audit[0] not in free}
     for index, (name, (verdict, reason)) in enumerate(list(withheld.items())[:_LISTED]):
         lines += _entry("" if index else "withheld", f"{name} ({verdict}): {reason}")
     if len(withheld) > _LISTED:

@@ -93,7 +93,7 @@ def test_the_fingerprint_goes_by_names_and_content_and_not_by_place(tmp_path: Pa
 
 
 def test_what_may_be_released_of_the_settings_is_no_path(tmp_path: Path) -> None:
-    assert keypoint_imports.told(settings(tmp_path)) == {"layout": "auto"}
+    assert keypoint_imports.public_settings(settings(tmp_path)) == {"layout": "auto"}
 
 
 def test_names_of_every_kind_are_found(tmp_path: Path) -> None:
