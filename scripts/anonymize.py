@@ -1,4 +1,4 @@
-"""One video with its faces hidden by one method, from the sanitized video and the face tracks."""
+"""Mask the faces in one video by one method, from the sanitized video and the face tracks."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The audit of one masked video: what was found in it and in its original, against what was masked."""
+"""Audit one masked video: compare what was found in it and in its original with what was masked."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""One table of all videos and one of their sources, from the screening of each."""
+"""Collect the screening of every video into one table, and the sources into another."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What every method did to the angles and keypoints of one video, from those before and after it."""
+"""Measure what each method did to the angles and keypoints of one video."""
 
 from typing import TYPE_CHECKING
 

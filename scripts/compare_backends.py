@@ -1,4 +1,4 @@
-"""How every pose network agrees with every other in one original: people, keypoints and angles."""
+"""Measure how the pose networks agree with one another in one original: people, keypoints and angles."""
 
 from typing import TYPE_CHECKING
 

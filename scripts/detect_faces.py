@@ -1,4 +1,4 @@
-"""Every face that YuNet finds in one video, frame by frame."""
+"""Detect the faces in one video with YuNet, frame by frame."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The places in one video that a person should look at, and the people in it, with pictures from the original."""
+"""Draw the findings in one video and the people in it, with pictures from the original."""
 
 import json
 from pathlib import Path

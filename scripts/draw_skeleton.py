@@ -1,4 +1,4 @@
-"""One anonymized video with the skeletons of everyone drawn onto it."""
+"""Draw the skeletons of everyone onto one masked video."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""BODY_25 keypoints of everyone in one video, from its sanitized original or one of its copies."""
+"""Estimate the BODY_25 keypoints of everyone in one video, in its sanitized original or one of its copies."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Keypoints and angles of one video, every source, in the files that other tools read."""
+"""Export the keypoints and angles of one video, in every source, to the files that other tools read."""
 
 from typing import TYPE_CHECKING
 

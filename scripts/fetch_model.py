@@ -1,4 +1,4 @@
-"""One network, or one library of the report's page, from the first source that has it, with its digest checked."""
+"""Fetch one network, or one library of the report page, from the first source that has it, and check its digest."""
 
 from typing import TYPE_CHECKING
 

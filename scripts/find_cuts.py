@@ -1,4 +1,4 @@
-"""The frames at which one video cuts to another scene."""
+"""Find the frames at which one video cuts to another scene."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""A stamp: what one video, of which every step is done, was made with."""
+"""Stamp one video, all of whose steps are done, with what it was made with."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

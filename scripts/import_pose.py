@@ -1,4 +1,4 @@
-"""BODY_25 keypoints of everyone in the original of one video, from OpenPose's JSON that was there before."""
+"""Import the BODY_25 keypoints of everyone in the original of one video from existing JSON of OpenPose."""
 
 import json
 import logging

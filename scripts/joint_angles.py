@@ -1,4 +1,4 @@
-"""Joint and segment angles of everyone in one video, in the original and in every copy, and their movements."""
+"""Compute the joint and segment angles and the movements of everyone in one video, in the original and every copy."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Who of the imported people of one video is the patient, and whether they are where the backend sees people."""
+"""Find the patient among the imported people of one video, and compare them with those that the backend sees."""
 
 import logging
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Everybody who is seen in one video, and who is taken for the patient."""
+"""List everybody seen in one video and the likeliest patient."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Who is who between the original of one video and its copies, and what the copies do to identities and head counts."""
+"""Match the people of one video between the original and its copies, and count identity switches and heads."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What one source held besides its pictures, and what each file made from it holds, measured."""
+"""Measure what one source held besides its pictures, and what each file made from it holds."""
 
 import json
 import os

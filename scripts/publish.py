@@ -1,4 +1,4 @@
-"""The release: everything that the audit has passed, with a manifest of it and of what is withheld."""
+"""Publish everything that the audit has passed, with a manifest of that and of what is withheld."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The control: one video through the decoder and the encoder of `anonymize`, with nothing hidden."""
+"""Re-encode one video as the control: through the decoder and encoder of `anonymize`, with nothing hidden."""
 
 from typing import TYPE_CHECKING
 

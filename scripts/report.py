@@ -1,4 +1,4 @@
-"""The study on one page, from its tables, the screening, the audits and what is to be shown of every video."""
+"""Render the report from the tables of the study, the screening, the audits and the data of every video."""
 
 import json
 from pathlib import Path

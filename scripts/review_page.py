@@ -1,4 +1,4 @@
-"""One page for the whole study on which a person looks at what the workflow doubts, and decides."""
+"""Render the review page of the whole study."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The coded pictures of one source video, and nothing else, with the exact times at which they are shown."""
+"""Copy the coded pictures of one source video, and nothing else, with the exact times at which they are shown."""
 
 import os
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Facts, fingerprint and timestamps of one source video, or the reason why it cannot be used."""
+"""Screen one source video: its facts, fingerprint and timestamps, or the reason why it cannot be used."""
 
 import os
 from typing import TYPE_CHECKING

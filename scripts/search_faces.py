@@ -1,4 +1,4 @@
-"""Every face that CenterFace, which takes no part in masking, finds in one source of one video."""
+"""Search one source of one video for faces with CenterFace, which takes no part in masking."""
 
 import logging
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What was found of the pose networks over all videos: tables, a page in Markdown, and a figure."""
+"""Show how the pose networks compare over all videos: tables, a page in Markdown, and a figure."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the report shows of one video, as a script for the page, and the angles of its patient as a figure."""
+"""Prepare what the report shows of one video: a script for the page, and a figure of the patient's angles."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

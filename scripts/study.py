@@ -1,4 +1,4 @@
-"""The dataset-wide answer: effects of every video, their statistics over videos or subjects, and the figures."""
+"""Answer for the whole dataset: the effects of every video, their statistics, and the figures."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is to be masked in every frame of one video, from its face detections and the pose of its original."""
+"""Decide what to mask in every frame of one video, from its face detections and the pose of its original."""
 
 import logging
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""BODY_25 keypoints of everyone in one sanitized original with one of several pose networks, and what that cost."""
+"""Estimate the keypoints in one sanitized original with one of several pose networks, and measure the cost."""
 
 import json
 import logging

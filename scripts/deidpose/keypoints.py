@@ -1,4 +1,4 @@
-"""Keypoints of everyone as arrays, and the length by which people are measured in the picture.
+"""Keypoints of everyone as arrays, with the length by which people are measured in the picture.
 
 Arrays take a third of the memory of the long table, which says frame, person and name anew for every keypoint. What
 works on long videos reads them with `read`, block by block, and writes them with `blocks`.

@@ -1,4 +1,4 @@
-"""Labels: the words that tables hold in their cells, or have as the names of columns.
+"""Labels: the words that tables use in their cells and as column names.
 
 Imports nothing, because the Snakefile may import it.
 """

@@ -1,4 +1,4 @@
-"""Every table of the workflow: its columns, dtypes and units, checked on the way in and on the way out.
+"""Every table of the workflow: its columns, dtypes and units, checked on reading and on writing.
 
 All tables are long, one observation a row. Coordinates are pixels of the upright picture (rotation applied),
 origin top left. ``time_s`` comes from presentation timestamps.

@@ -1,4 +1,4 @@
-"""CenterFace, a face detector that takes no part in masking: it searches originals and delivered files for the audit.
+"""CenterFace, a face detector that takes no part in masking: the audit searches originals and masked videos with it.
 
 Every frame is searched at one base size. At an interval a frame is searched thoroughly: larger, smaller, and turned by
 quarters of a circle. Where that finds what the base size missed, the frames around it are searched in the same way.

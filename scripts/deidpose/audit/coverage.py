@@ -1,4 +1,4 @@
-"""Coverage: how much of a face lies under masks.
+"""Measure how much of a face lies under masks.
 
 A box is x, y, width, height in pixels of the upright picture, (x, y) its upper left corner. A face is the ellipse
 inscribed in its box; what a mask hides for certain is the ellipse inscribed in its box, or all of the box.

@@ -1,4 +1,4 @@
-"""Evidence of faces in the original, from whatever tells of one: two face detectors, the skeleton."""
+"""Collect the evidence of faces in the original: from two face detectors and from the skeleton."""
 
 from collections.abc import Sequence
 from itertools import compress

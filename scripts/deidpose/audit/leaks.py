@@ -1,4 +1,4 @@
-"""Leaks: what is seen of faces in a masked video, joined over time into findings."""
+"""Join the faces that are still visible in a masked video over time into leaks."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -98,7 +98,7 @@ def is_glimpse(finding: Mapping[str, Any], hidden: pd.DataFrame, gap: int, susta
 
 
 def lies_in(finding: Mapping[str, Any], region: Mapping[str, Any], size: tuple[int, int]) -> bool:
-    """Return whether a finding lies wholly in what a reviewer has accepted, as far as it is in the picture."""
+    """Return whether the visible part of a finding lies wholly inside what a reviewer has accepted."""
     if finding["first_frame"] < region["first_frame"] or finding["last_frame"] > region["last_frame"]:
         return False
     if region["x_px"] is None:

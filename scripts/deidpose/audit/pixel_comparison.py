@@ -1,4 +1,4 @@
-"""Comparison of a delivered file with its original, pixel by pixel: masked where it should be, the same elsewhere."""
+"""Compare a masked video with its original pixel by pixel: masked where it should be, the same elsewhere."""
 
 from collections.abc import Iterable, Mapping
 from itertools import zip_longest

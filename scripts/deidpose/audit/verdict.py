@@ -1,4 +1,4 @@
-"""The verdict on a masked video: whether every face that anything finds in the original is hidden in it.
+"""Decide whether a masked video hides every face that anything finds in its original.
 
 It compares tables (what two face detectors and the skeleton found in the original, what was masked, what CenterFace
 found in the delivered file) and pixels (delivered against original), and comes to a verdict.

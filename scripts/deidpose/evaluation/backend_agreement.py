@@ -1,4 +1,4 @@
-"""How pose networks agree with one another on the same pictures, and what each costs.
+"""Compare pose networks on the same pictures: how well they agree, and what each costs.
 
 Nobody knows the truth here: of two networks the first is the reference, as in the comparison of a masked copy with its
 original, and neither is right for that. People are matched over time, and lengths are torso lengths of the reference.

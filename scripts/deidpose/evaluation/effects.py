@@ -1,4 +1,4 @@
-"""What the methods did to the kinematics of one video: the same people, frame by frame, before and after.
+"""Measure what each method did to the kinematics of one video: the same people, frame by frame, before and after.
 
 ``docs/effects.md`` defines every measure, with its formula and source. Angles are in degrees, times in seconds,
 positions in pixels of the upright picture; lengths between keypoints are reported in torso lengths of the original.

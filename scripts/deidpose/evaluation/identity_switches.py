@@ -1,4 +1,4 @@
-"""Identity switches: how often a method loses people, exchanges them or counts them differently."""
+"""Count identity switches: how often a method loses people, exchanges them or changes their number."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""The people of imported keypoints: whether they are where a backend sees people, and who of them is the patient."""
+"""Compare imported people with those that a backend sees, and find the patient among them."""
 
 from typing import NamedTuple
 

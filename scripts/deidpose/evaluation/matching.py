@@ -1,4 +1,4 @@
-"""Matching of the people in a masked video to those of the original: who is who.
+"""Match the people in a masked video to those in the original.
 
 A tracker numbers the people of each source by itself. It may lose somebody and find them again under a new number,
 exchange the numbers of two people who cross, or leap from one person to another. So people are matched over time: a
@@ -159,7 +159,7 @@ def same_people(first: Poses, second: Poses) -> tuple[NDArray[np.intp], NDArray[
 
 
 def seen(body: Poses) -> Poses:
-    """Return the poses of which a keypoint has a position."""
+    """Return the poses that have a position for at least one keypoint."""
     shown: NDArray[np.bool_] = np.isfinite(body.position.sum(axis=2)).any(axis=1)
     return body if shown.all() else pick(body, shown)
 

@@ -1,4 +1,4 @@
-"""Search for the sections of people: which track each of them holds in which frames.
+"""Search for the sections of each person: which track belongs to that person in which frames.
 
 A section is a stretch of frames in which one identity of the method is one person of the original.
 """

@@ -1,4 +1,4 @@
-"""Face detection over a video: which frames are searched how.
+"""Detect the faces in a video, and decide how thoroughly to search each frame.
 
 A box is x, y, width, height in pixels of the upright picture, (x, y) its upper left corner.
 """
@@ -211,7 +211,7 @@ def _turned_by(planned: _Planned) -> int:
 
 
 def _turned(picture: np.ndarray, turned_by: int, networks: _Networks, threshold: float) -> np.ndarray:
-    """Return what is found in the picture turned by quarters, placed in the picture as it is."""
+    """Return the faces found in the picture turned by quarters, in coordinates of the upright picture."""
     turned = np.ascontiguousarray(np.rot90(picture, turned_by))
     lying = (networks.upright if turned_by == 2 else networks.sideways).detect(turned, threshold)
     return _turned_back(lying, turned_by, picture.shape[:2])

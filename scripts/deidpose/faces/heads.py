@@ -1,4 +1,4 @@
-"""Heads, as the skeleton places them: where no face detector sees a face, the body still says where the head is."""
+"""Place heads from the skeleton: where no detector sees a face, the body still shows where the head is."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Faces over time: detections linked over the whole video, gaps filled, and heads placed where no face is detected.
+"""Decide what to mask in every frame: link detections over the whole video, fill gaps, and add heads without a face.
 
 Three kinds of evidence are fused. The detector sees faces, now and then; a *track* is one face over time. The
 skeleton knows where a head is while no face is seen. A mask is held for a moment where both give up. Nothing is

@@ -1,4 +1,4 @@
-"""What a person should look at in the masks of one video: a row for each range of frames, with its reason."""
+"""List what a person should check in the masks of one video: a row for each range of frames, with the reason."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

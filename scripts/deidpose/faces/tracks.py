@@ -1,4 +1,4 @@
-"""Tracks: one face, or head, over time; detections linked over the whole video, gaps filled, edges softened."""
+"""Build tracks, each of one face or head over time: link detections, fill gaps, soften edges."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -234,7 +234,7 @@ def join(tracks: list[Track], shots: Shots, max_gap: int) -> list[Track]:
 
 
 def _of_one_person(chain: list[Track]) -> list[list[Track]]:
-    """Return a chain in pieces of one person each: a face that is nobody's may lie between those of two."""
+    """Split a chain into pieces of one person each; a face without a person may lie between those of two."""
     pieces: list[list[Track]] = [[]]
     person = -1
     for track in chain:

@@ -1,4 +1,4 @@
-"""The face detector YuNet, searched over a pyramid of scales."""
+"""The face detector YuNet, run over a pyramid of scales."""
 
 from pathlib import Path
 

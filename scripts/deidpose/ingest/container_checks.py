@@ -1,4 +1,4 @@
-"""Refuse source files whose container is built to harm, or to show a player something else than FFmpeg."""
+"""Refuse source files whose container is built to do harm, or to show a player something other than FFmpeg sees."""
 
 import struct
 import zlib

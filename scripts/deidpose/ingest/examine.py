@@ -74,7 +74,7 @@ def decode_source(path: str | Path, limits: Limits, threads: int = 1) -> tuple[d
 
 
 def examine(path: str, limits: Sequence[float], scratch: str, threads: int) -> dict[str, Any]:
-    """Try on a source everything that the workflow will do with its content, in a process of its own (see `guard`).
+    """Try on a source everything that the workflow will do with it, in a child process (see `sandbox`).
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def examine(path: str, limits: Sequence[float], scratch: str, threads: int) -> d
 
 
 def _count_again(copy: str, timestamps: pd.DataFrame, threads: int) -> None:
-    """Decode the copy to its end in the way of every later step, which must find the frames that screening found."""
+    """Decode the copy to its end as every later step does, and check that it has the frames that screening found."""
     try:
         for _ in decode_listed(copy, timestamps, threads):
             sandbox.tick()
@@ -295,7 +295,7 @@ _ONE_FRAME_A_PACKET = {"hevc", "av1", "prores"}
 
 
 def _n_lost(promised: set[int | None], shown: list[int | None], stream: VideoStream) -> int:
-    """Return how many packets after the first frame have given none, where that can be told from their times."""
+    """Return how many packets after the first frame gave none, if their times show it."""
     if stream.codec_context.codec.canonical_name not in _ONE_FRAME_A_PACKET or None in promised or None in shown:
         return 0
     first = min(p for p in shown if p is not None)

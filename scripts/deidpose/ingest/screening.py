@@ -1,4 +1,4 @@
-"""Whether a source video can be used: what `video.screen` finds, and whether its pictures copy and show a person."""
+"""Screen a source video: decide whether it can be used, and say why not."""
 
 import logging
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What is left out of the coded pictures of a source: messages between them, and data about the recording in them."""
+"""Strip the coded pictures of a source of messages and of data about the recording."""
 
 from pathlib import Path
 

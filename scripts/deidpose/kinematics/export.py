@@ -1,4 +1,4 @@
-"""Keypoints and angles of one video in the files that other tools read.
+"""Export the keypoints and angles of one video to the files that other tools read.
 
 Five forms: OpenPose's JSON, the ``.trc`` and ``.mot`` of Sports2D, Pose2Sim and OpenSim, wide CSV tables, and a
 netCDF that ``movement`` opens. The people have the numbers of the source's own table ``keypoints``. Every file is

@@ -1,4 +1,4 @@
-"""Facing: which way each person faces over time.
+"""Find which way each person faces over time.
 
 The direction decides by which convention an angle is measured.
 """

@@ -1,4 +1,4 @@
-"""Smoothing of angles over time with the defaults of the field: short gaps, outliers, low-pass.
+"""Smooth angles over time with the defaults of the field: short gaps, outliers, low-pass.
 
 The order is that of Sports2D 0.8.34, which computes angles from unfiltered keypoints, makes them continuous and then
 filters the angles, apart from its filtered keypoints. Each step is that of Pose2Sim 0.10.49 (Pagnon et al. 2022,

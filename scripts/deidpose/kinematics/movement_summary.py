@@ -1,4 +1,4 @@
-"""What a movement is made of: its range, its peak, and the time of a cycle where it is repeated."""
+"""Summarize a movement: its range, its peak, and the duration of a cycle if it repeats."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Skeletons drawn onto the planes of a picture."""
+"""Draw skeletons onto the planes of a picture."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,4 +1,4 @@
-"""What a coded stream carries besides its pictures: the messages between them, read byte by byte.
+"""Read what a coded stream carries besides its pictures: the messages between them, byte by byte.
 
 Nothing of FFmpeg is used, so that what FFmpeg's filters have removed is checked by something else.
 """

@@ -1,4 +1,4 @@
-"""Everything that a video file holds besides its pictures: tags, streams, chapters, attachments, messages.
+"""List everything that a video file holds besides its pictures: tags, streams, chapters, attachments, messages.
 
 A file is read twice, by FFmpeg and byte by byte (`structure`, `messages`), so that one sees what the other is blind to.
 Only kinds, names and sizes are kept, never a value.

@@ -1,4 +1,4 @@
-"""Which identifiers of the HIPAA Safe Harbor method a thing in a video file can hold, by its kind and its name.
+"""Map the kinds and names of metadata to the identifiers of the HIPAA Safe Harbor method that they can hold.
 
 The method is that of 45 CFR 164.514(b)(2)(i). A thing that is not known here counts as one that can hold anything that
 somebody may have written into it. Names that are not known are never released: they may themselves be somebody's name.

@@ -1,4 +1,4 @@
-"""The proof that a file to be released holds its pictures, nothing else, measured on the file itself.
+"""Verify on the file itself that a file to be released holds its pictures and nothing else.
 
 Two measurements must agree. `violations` holds every byte of an MP4 against a list of what `encode.encode` writes; what
 is not on the list is a violation. `inventory` looks for everything that a file can hold, in the source as well as in
@@ -84,7 +84,7 @@ _PARAMETER_SETS = {7, 8}
 
 
 def violations(path: str | Path) -> list[str]:
-    """Return what an MP4 file holds besides coded pictures and what is needed to show them; nothing, if it is clean.
+    """Return what an MP4 file holds that is neither a coded picture nor needed to show one; empty if it is clean.
 
     Every byte of the file is accounted for: each belongs to a box on the list, whose content is checked where it could
     hold anything, or to a coded picture. Sentences name boxes and no content.
@@ -206,7 +206,7 @@ def _wrong_samples(file: BinaryIO, mdat: Part, boxes: Mapping[str, bytes]) -> It
 
 
 def inventory_of_source(path: str | Path, limits: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the table ``inventory`` of a source, read in a process of its own.
+    """Return the table ``inventory`` of a source, read in a child process.
 
     Parameters
     ----------

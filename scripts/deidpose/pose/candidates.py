@@ -1,4 +1,4 @@
-"""The pose networks that `snakemake backends` compares, and which of them can be run here.
+"""Choose the pose networks that `snakemake backends` compares among those that this machine can run.
 
 Imports the standard library only, because the Snakefile imports it, and asks for nothing that takes time: whether files
 are there, and programs.

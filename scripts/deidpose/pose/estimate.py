@@ -1,4 +1,4 @@
-"""Pose estimation with any backend: makes the table ``keypoints``."""
+"""Estimate the poses in a video with any backend."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path

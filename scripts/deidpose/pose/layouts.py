@@ -1,4 +1,4 @@
-"""Skeletons of other systems, recognised by what they are and brought into BODY_25.
+"""Recognise the skeletons of other systems and map them to BODY_25.
 
 Sources of the orders: OpenPose, ``poseParameters.cpp`` (BODY_25, BODY_25B, BODY_135, COCO) and the Halpe Full-Body
 dataset (Li et al. 2020, CVPR, PaStaNet; 26 keypoints).

@@ -1,4 +1,4 @@
-"""Origins of keypoints: the networks that they come from, for logs, manifest, report."""
+"""Record which networks keypoints come from, for logs, manifest and report."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Registry of the pose backends: which there are, what each needs.
+"""Registry of the pose backends: their names and needs.
 
 `BACKENDS` names them; ``pose.backend`` in the configuration chooses. CONTRIBUTING.md says how to add one.
 The Snakefile imports this module, so it imports nothing heavy.

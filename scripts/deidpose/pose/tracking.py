@@ -1,4 +1,4 @@
-"""From the sights of any backend to the table ``keypoints``: who is who over time, and which keypoints are seen."""
+"""Turn the sights of any backend into the table ``keypoints``: follow people over time and drop unseen keypoints."""
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -228,7 +228,7 @@ def _middle(body: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _size(body: NDArray[np.float64]) -> float:
-    """Return the side of the square around a body in pixels, told from its keypoints, shape (25 or 27, 3)."""
+    """Return the side of the square around a body in pixels, from its keypoints, shape (25 or 27, 3)."""
     seen = body[np.isfinite(body[:, 0]), :2]
     box = float((seen.max(axis=0) - seen.min(axis=0)).max()) if len(seen) else 0.0
     torso = float(np.linalg.norm(body[INDEX["Neck"], :2] - body[INDEX["MidHip"], :2]))

@@ -1,4 +1,4 @@
-"""The release: built beside its place from audited files only, then moved there in one step."""
+"""Publish the release: build it beside its place from audited files only, then move it there in one step."""
 
 import json
 import os

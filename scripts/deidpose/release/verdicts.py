@@ -1,4 +1,4 @@
-"""Whether a masked video may leave the house: its audit, failed where its metadata are not verified."""
+"""Fail the audit of a masked video whose metadata are not verified."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Figure that compares the pose networks."""
+"""Draw the figure that compares the pose networks."""
 
 from collections.abc import Mapping
 from typing import Any

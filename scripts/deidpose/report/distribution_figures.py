@@ -1,4 +1,4 @@
-"""Figures of what a study measured in single videos, people or frames."""
+"""Draw what a study measured in single videos, people or frames."""
 
 import math
 from collections.abc import Sequence

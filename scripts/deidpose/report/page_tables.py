@@ -1,4 +1,4 @@
-"""The tables on the report page: their rows, described column by column."""
+"""Prepare the tables of the report page: their rows, described column by column."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -184,7 +184,7 @@ def _column(name: str, unit: str, text: str) -> dict[str, str]:
 
 
 def _heading(column: str) -> str:
-    """Return a column's name in words: the unit stands elsewhere."""
+    """Return a column's name in words, without its unit."""
     net = column.endswith("_net") or "_net_" in column
     base = column.replace("_net", "") if net else column
     if net and base in _HEADINGS:

@@ -1,4 +1,4 @@
-"""The study on one page: a file of HTML that opens offline, with no source pixel in it, no source name.
+"""Render the report: one HTML file that opens offline, without source pixels or source names.
 
 The first screen is plain HTML. Everything below it is made in the reader's browser from tables that the page carries
 packed, each of which is unpacked when it is looked at, so that a study of a thousand videos opens like one of four.
@@ -292,7 +292,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _json(value: Any) -> markupsafe.Markup:
-    """Return JSON that cannot end the element of HTML that it stands in."""
+    """Return JSON that cannot end the HTML element around it."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return markupsafe.Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 

@@ -1,4 +1,4 @@
-"""Figures of a study's statistics, for papers as well as for Snakemake's report.
+"""Draw the statistics of a study, for papers as well as for Snakemake's report.
 
 Every figure of `STUDY` is a function of a `Study`, the tables of the study in one, that returns a Matplotlib figure.
 Unless a figure says otherwise it shows all conditions together, in the headline signal, with the control as its last

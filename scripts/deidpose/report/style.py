@@ -1,4 +1,4 @@
-"""How the study looks everywhere: colours, marks and words of methods, angles and verdicts, for figures and the page.
+"""The look of the study everywhere: colours, markers and words for methods, angles and verdicts.
 
 Nothing here draws, so that the page can share it. No method is ever told by its colour alone: each has a mark and a
 pattern of dashes of its own as well.

@@ -1,4 +1,4 @@
-"""What the report shows of a single video: skeletons, angles of everyone, of every source, in one small script.
+"""Pack what the report shows of one video into a small script: the skeletons and angles of everyone, in every source.
 
 A page that is opened from a disk may not read other files, but it may load scripts. So the data of a video are a script
 that calls one function of the page with its id and a text: `packing.pack`, gzip, base64. It holds numbers only, no
@@ -56,7 +56,7 @@ class Series(NamedTuple):
 
 
 def thinned(arrays: Arrays, n_frames: int) -> Arrays:
-    """Return the rows of `Poses` or `Angles` that a video of so many frames is shown with.
+    """Return the rows of `Poses` or `Angles` that are shown of a video with this many frames.
 
     A long video's arrays of all sources would not fit into memory together; thinned they do.
     """
@@ -146,7 +146,7 @@ def data_of_script(text: str, video: str) -> str:
 
 
 def _first_step(n_frames: int) -> int:
-    """Return the step from one kept frame to the next in a video of so many frames."""
+    """Return the step from one kept frame to the next in a video with this many frames."""
     return max(1, -(-n_frames // MAX_FRAMES))
 
 

@@ -1,4 +1,4 @@
-"""Figures of one video: angles over time."""
+"""Draw the angles of one video over time."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The findings in one video that a person should look at."""
+"""Collect the findings in one video that a person should look at."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The page on which a person reviews the findings, video by video, to fill in the table of corrections.
+"""Render the page on which a person reviews the findings and fills in the table of corrections.
 
 It shows faces of the originals, so it is for the group's own eyes. It loads its own pictures, nothing else.
 """

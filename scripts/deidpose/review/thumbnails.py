@@ -1,4 +1,4 @@
-"""Thumbnails of findings or people for the review page, which show the original."""
+"""Draw thumbnails of findings and people for the review page; they show the original."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Compiled networks: one runtime, OpenVINO, for ONNX and TFLite files alike."""
+"""Compile networks for the one runtime, OpenVINO, which reads ONNX and TFLite files alike."""
 
 import sys
 import threading

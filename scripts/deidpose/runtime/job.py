@@ -1,4 +1,4 @@
-"""What every script shares: its log, and what happens to an exception."""
+"""The frame of every script: its log, and what happens to an exception."""
 
 import logging
 import os

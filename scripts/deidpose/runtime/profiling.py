@@ -1,4 +1,4 @@
-"""What work on the frames of a video costs: time, time of processors, and memory."""
+"""Measure what work on the frames of a video costs: wall time, processor time and memory."""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""How far a long job is: a line in its log now and then, with what is done, how fast, how long the rest will take.
+"""Log the progress of a long job now and then: what is done, how fast, and how long the rest will take.
 
 Only numbers and durations: no clock time, no name. Nothing that a job writes depends on them.
 """

@@ -1,4 +1,4 @@
-"""Work on a distrusted file in a process of its own, with limits on its time, its memory and what it writes.
+"""Work on a distrusted file in a child process, with limits on its time, its memory and what it writes.
 
 A demuxer that never returns cannot be stopped from within, nor can a decoder that runs out of memory or crashes. In a
 child process all three end that process alone, and the video is rejected with a sentence.

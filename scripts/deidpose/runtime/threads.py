@@ -1,4 +1,4 @@
-"""Several threads at work on the frames of one video, with the same result as one thread.
+"""Work on the frames of one video with several threads, with the same result as with one.
 
 Decoding, inference and encoding release Python's lock, so that threads do overlap. What a thread works on never depends
 on what another one does, and results are taken in order.
@@ -58,7 +58,7 @@ def _finished(item: Item, results: list[Future[Result]]) -> tuple[Item, list[Res
 
 
 def read_ahead(items: Iterable[Item], threads: int, n_ahead: int = 8) -> Iterator[Item]:
-    """Yield the items while a thread of its own takes the next ones, at most ``n_ahead``.
+    """Yield the items while another thread takes the next ones, at most ``n_ahead``.
 
     With one thread none is started. An error of the items is raised here, in its place.
     """

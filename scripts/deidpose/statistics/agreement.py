@@ -1,4 +1,4 @@
-"""Agreement of two measurements: the intraclass correlation ICC(2,1), limits of agreement."""
+"""Measure the agreement of two measurements: the intraclass correlation ICC(2,1), limits of agreement."""
 
 from typing import Any
 

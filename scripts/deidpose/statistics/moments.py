@@ -1,4 +1,4 @@
-"""Mean, with its deviation, of columns in which values are missing."""
+"""Compute means and standard deviations of columns with missing values."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Power of the tests of `deidpose.statistics`, and how many units would be needed.
+"""Compute the power of the tests of `deidpose.statistics` and the number of units needed.
 
 A t statistic is a normal variable over an independent chi variable. Given the chi variable, the power of either
 test is a difference of two normal probabilities, so the power is one integral over the chi density. For the two

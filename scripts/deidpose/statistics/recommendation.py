@@ -1,4 +1,4 @@
-"""Which method to choose, and the sentence that says why: privacy first, then what it costs the kinematics."""
+"""Recommend a method, with the sentence that says why: privacy first, then what it costs the kinematics."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of means over units."""
+"""Compute bootstrap intervals of means over units."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""From the effects of every video to what each method costs over the whole dataset.
+"""Summarize the effects of every video into what each method costs over the whole dataset.
 
 docs/statistics.md says what is estimated and tested, and why. In short: the people of a video are averaged, then the
 videos of a subject; subjects, and videos of nobody in particular, are the units that count.

@@ -1,4 +1,4 @@
-"""t tests of means, corrected by Holm's method."""
+"""Test means by t tests, corrected by Holm's method."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -1,4 +1,4 @@
-"""Effects averaged up to units: over the people of a video, then over the videos of a subject.
+"""Average effects up to units: over the people of a video, then over the videos of a subject.
 
 A unit is a subject, or a video of nobody in particular.
 """
@@ -47,7 +47,7 @@ _COLUMN = ["method", "angle", "signal", "measure", "basis"]
 
 
 def units(wide: pd.DataFrame, videos: pd.DataFrame) -> pd.DataFrame:
-    """Average the videos of each subject, each video counting once. A video without a subject is a unit of its own.
+    """Average the videos of each subject, each video counting once. A video without a subject is its own unit.
 
     Parameters
     ----------

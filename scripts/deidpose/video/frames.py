@@ -40,7 +40,7 @@ class Picture:
         return to_bgr(self._frame)
 
     def forget(self) -> None:
-        """Give back the memory of the array; it is made anew when it is asked for again."""
+        """Free the memory of the array; it is made again when it is next asked for."""
         self.__dict__.pop("bgr", None)
 
 

@@ -1,4 +1,4 @@
-"""Shots: the frames at which a video cuts from one scene to another.
+"""Find the frames at which a video cuts from one scene to another.
 
 Nothing is carried over a cut: no person is followed and no gap is bridged from one shot into the next.
 """
@@ -64,7 +64,7 @@ def _is_cut(index: int, step: list[float], leap: list[float]) -> bool:
 
 
 def _thumbnail(frame: Frame) -> np.ndarray:
-    """Return the fine structure of a picture's luma, which light and shadow leave as it is."""
+    """Return the fine structure of a picture's luma, which light and shadow do not change."""
     small = cv2.resize(frame.planes[0], _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
     return np.asarray(small - cv2.GaussianBlur(small, (0, 0), _COARSEST))
 

@@ -1,4 +1,4 @@
-"""Digests of the code that a result was made with.
+"""Digest the code that a result is made with.
 
 Imports the standard library only, because the Snakefile imports this module and every job on a cluster reads the
 Snakefile again.

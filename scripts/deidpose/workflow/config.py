@@ -1,4 +1,4 @@
-"""The settings: checked against their schema, with errors that a person can act on, and listed for the README.
+"""Check the settings against their schema, with errors that a user can act on, and list them for the README.
 
 Run as a command (``PYTHONPATH=scripts python -m deidpose.workflow.config``, or ``make config-reference``) it brings
 the table of keys in ``config/README.md`` up to date.
@@ -100,7 +100,7 @@ def typed(config: Mapping[str, Any], schema_path: str | Path) -> dict[str, Any]:
 
 
 def mask_of(mask: Mapping[str, Any], method: str) -> dict[str, Any]:
-    """Return of ``mask`` what one method of masking goes by, so that a change of the rest reruns nothing of it."""
+    """Return the part of ``mask`` that one method depends on, so that a change of the rest reruns nothing of it."""
     return {key: value for key, value in mask.items() if _MASKED_BY.get(key, method) == method}
 
 

@@ -1,4 +1,4 @@
-"""The source videos: which there are, what they are called, and whether they have changed.
+"""List the source videos, give each an id, and notice when one has changed.
 
 Imports the standard library only, because the Snakefile imports this module and every job on a cluster reads the
 Snakefile again.
@@ -115,7 +115,7 @@ def scan(
 
 
 def details(videos: Mapping[str, str], dataset: str | Path, videos_table: str | Path | None) -> dict[str, Details]:
-    """Return what the table of videos says of each video, by id; nothing of a video that it does not list.
+    """Return what the table of videos says about each video, by id; defaults for a video that it does not list.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Files that are fetched rather than kept: networks and demo clips, from several sources, by their digest."""
+"""Fetch files by their digest from several sources: networks, page libraries and demo clips."""
 
 import gzip
 import logging

@@ -1,4 +1,4 @@
-"""The tables that people write by hand: read from tab-separated text and checked against a schema.
+"""Read the tables that people write by hand and check them against their schemas.
 
 Each of them, named by what it is a table of, has a JSON schema: ``config/videos.schema.yaml`` and
 ``config/corrections.schema.yaml``.

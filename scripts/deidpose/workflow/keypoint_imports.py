@@ -1,4 +1,4 @@
-"""Which videos have keypoints from before in the folder of ``pose.import``, and whether these have changed.
+"""Find the videos that have existing keypoints in the folder of ``pose.import``, and notice when these change.
 
 Imports the standard library only, because the Snakefile imports it.
 """

@@ -1,4 +1,4 @@
-"""What a job will need: memory and time, predicted from its video.
+"""Predict the memory and time of a job from its video.
 
 Imports the standard library only, because the Snakefile imports this module and every job on a cluster reads the
 Snakefile again.
@@ -118,12 +118,12 @@ def _work(job: Mapping[str, str | int]) -> tuple[float, float, int]:
 
 
 def size(path: str) -> int:
-    """Return the bytes of a file, 0 when it is gone."""
+    """Return the size of a file in bytes, 0 if it does not exist."""
     return size_and_date(path)[0]
 
 
 def size_and_date(path: str) -> tuple[int, int]:
-    """Return the bytes of a file and when it was changed last in nanoseconds; zeros when it is gone."""
+    """Return the size of a file in bytes and its last change in nanoseconds; zeros if it does not exist."""
     try:
         found = os.stat(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""Studies that are done in shares: what a finished video was made with, and whether all of them are finished.
+"""Run a study in shares: record what a finished video was made with, and check that all are finished.
 
 Snakemake plans a study as a whole, which takes seconds and tens of megabytes for each thousand jobs. Thousands of
 videos are done in shares, and then the study on what is there. What Snakemake would have found out by its plan is found

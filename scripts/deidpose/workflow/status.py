@@ -1,4 +1,4 @@
-"""How far a study is, from the files that are there: while it runs, after it has stopped, and when it is done.
+"""Report how far a study is from the files that are there: while it runs, after it has stopped, and when it is done.
 
 Snakemake is not asked, so nothing is locked and nothing is waited for. A job has begun when its log is there, and is
 done when its benchmark is there and not older than the log: the one is written when a job begins, the other when it has
@@ -278,7 +278,7 @@ def _videos(results: Path, plan: Mapping[str, Any], rows: Mapping[str, Mapping[s
 
 
 def imports(plan: Mapping[str, Any], rows: Mapping[str, Mapping[str, str]]) -> str:
-    """Return in words of how many videos the keypoints of the original are imported, and of which others they are not.
+    """Return in words for how many videos the keypoints of the original are imported, and for which they are not.
 
     Parameters from `write_plan` and `read_screened`; the rows may be none.
     """

@@ -1,4 +1,4 @@
-"""Keypoints of an original that are there already, as JSON in OpenPose's form: read like a backend that does not track.
+"""Read existing keypoints of an original, JSON in OpenPose's form, like a backend that does not track.
 
 They go into the kinematics alone. Masks are placed from what a backend sees in the original; docs/design.md says why.
 """
@@ -49,7 +49,7 @@ class Found(NamedTuple):
 
 
 def examine(folder: str | Path, n_frames: int, size: tuple[int, int], layout: str = "auto") -> Found:
-    """Read all files of one video once, and tell what they are.
+    """Read all files of one video once and find out their layout and version.
 
     Parameters
     ----------

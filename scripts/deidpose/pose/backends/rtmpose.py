@@ -1,5 +1,7 @@
 """RTMPose for several people, through OpenVINO: a detector of people, and a network that places 26 keypoints in a box.
 
+Experimental: it was never run with the real weights; tests use small networks made for them.
+
 The networks are OpenMMLab's as MMDeploy exports them: YOLOX (Ge et al. 2021, arXiv 2107.08430) and RTMPose (Jiang et
 al. 2023, arXiv 2303.07399), trained for the 26 keypoints of Halpe Full-Body, which hold all of BODY_25. The arithmetic
 around them is that of MMPose's configuration ``rtmpose-m_8xb512-700e_body8-halpe26-256x192``.
@@ -158,7 +160,7 @@ def _compile(
 def _search(
     picture: NDArray[np.uint8], index: int, known: Sequence[_Body], networks: _Networks, max_people: int
 ) -> list[_Body]:
-    """Return who is in a picture besides those who are known there."""
+    """Return the people in a picture who are not known there yet."""
     newcomers: list[_Body] = []
     for box in _detect(picture, networks.detector, networks.detector_size):
         if len(known) + len(newcomers) >= max_people:
@@ -277,7 +279,7 @@ def _look(picture: NDArray[np.uint8], index: int, box: NDArray[np.float64], netw
 
 
 def decode(along_x: NDArray[np.float32], along_y: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float64]:
-    """Return the keypoints that RTMPose's two classifications of bins tell (SimCC, Li et al. 2022, arXiv 2107.03332).
+    """Return the keypoints encoded in RTMPose's two classifications of bins (SimCC, Li et al. 2022, arXiv 2107.03332).
 
     MMPose takes the highest bin, of which there are two a pixel. Here the position is that of the vertex of the
     parabola through it and its neighbours, at most half a bin away: steps of a bin would be seen in velocities. The

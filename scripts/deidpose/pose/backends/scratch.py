@@ -1,4 +1,4 @@
-"""The folder for frames that have to lie on the disk while a backend works on them: they show faces."""
+"""Manage the folder for frames that a backend needs on the disk; they show faces."""
 
 import shutil
 import tempfile

@@ -1,4 +1,4 @@
-"""Appearance: the colours of what somebody wears."""
+"""Describe the appearance of people by the colours that they wear."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Appearance matching: fragments of what a pose network has followed, linked into one identity a person.
+"""Match people by appearance: link the fragments that a pose network has followed into one identity for each person.
 
 A network that follows bodies by their place alone confuses people who meet, and gives a new number to whoever comes
 back. Here what has been followed is cut wherever it may have changed bodies, and the pieces are linked anew over a

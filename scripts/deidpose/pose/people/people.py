@@ -1,4 +1,4 @@
-"""The people of a video: who is taken for the patient, how somebody is named in a table, and who is left unmasked."""
+"""List the people of a video: the likeliest patient, the token that names each person, and who is left visible."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -141,7 +141,7 @@ def named(people: pd.DataFrame, tokens: Sequence[str], column: str) -> list[int]
 
 
 def leave_visible(faces: pd.DataFrame, heads: pd.DataFrame, persons: Collection[int]) -> pd.DataFrame:
-    """Take away the masks of people who are to be left visible, as far as nobody else is uncovered by it.
+    """Take away the masks of people who are to stay visible, unless that uncovers somebody else.
 
     A mask goes only in frames in which its middle is in the head of that person. It stays when it is nobody's in
     particular (person -1), when a person has drawn it (origin manual), and when it touches, in the same frame, the mask

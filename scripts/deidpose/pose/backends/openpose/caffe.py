@@ -1,4 +1,4 @@
-"""OpenPose's own BODY_25 network without an OpenPose build: its Caffe files run by OpenCV.
+"""Run OpenPose's own BODY_25 network without an OpenPose build: OpenCV reads its Caffe files.
 
 The files are the user's: ``pose_deploy.prototxt`` and ``pose_iter_584000.caffemodel`` of the OpenPose project, whose
 licence allows non-commercial research only. Pictures come into the network, and keypoints back into the picture, as in

@@ -1,4 +1,4 @@
-"""Whether OpenPose's network gives here what OpenPose gives: the same people, at the same places.
+"""Check that OpenPose's network gives the same people at the same places here as in OpenPose itself.
 
 Two ways to run the same network on the same pictures are compared frame by frame. Lengths are pixels of the network's
 input, since it is there that both place keypoints; a picture that is three times as high has three times as many.
@@ -189,7 +189,7 @@ def _same_people(
 
 
 def disagreements(table: pd.DataFrame) -> list[str]:
-    """Return in what two results differ more than two ways to run one network do, told from `agreement`."""
+    """Return in which respects two results of `agreement` differ more than two ways to run one network do."""
     of_all = table.set_index("keypoint").loc["all"]
     if not max(of_all["n_first"], of_all["n_second"]):
         return ["Neither finds anybody, so there is nothing to compare: take a video with people."]

@@ -1,4 +1,6 @@
-"""OpenPose's BODY_25 network, run in the way for which everything is here (`openpose_ways`).
+"""OpenPose's BODY_25 network as a backend, run in the first way that this machine allows (`runners`).
+
+Experimental: no way was ever run with OpenPose's own weights; tests use stand-ins.
 
 Frames are handed over as the other backends get them, upright and in order, and never as a video file: OpenPose decodes
 with OpenCV, which may find other frames in a file than we do, and turn them another way.

@@ -1,4 +1,4 @@
-"""Keypoints as OpenPose writes them with ``--write_json``: a file for each frame, read as what it is or refused."""
+"""Read keypoints as OpenPose writes them with ``--write_json``, one file for each frame; refuse what is not that."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""From the maps of OpenPose's BODY_25 network to people.
+"""Assemble people from the maps of OpenPose's BODY_25 network.
 
 The network gives, on a grid of one cell for eight pixels, a map of confidence for each keypoint and a field of unit
 vectors along each limb (part affinity fields; Cao et al. 2021, IEEE TPAMI 43:172-186, arXiv 1812.08008). Peaks of the

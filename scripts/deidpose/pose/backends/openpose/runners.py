@@ -1,4 +1,4 @@
-"""The ways to run OpenPose's network, and which of them are available on this machine.
+"""Choose among the ways to run OpenPose's network by what is available on this machine.
 
 Imports the standard library only, because the Snakefile imports it.
 """
