@@ -1,6 +1,6 @@
 """List everything that a video file holds besides its pictures: tags, streams, chapters, attachments, messages.
 
-A file is read twice, by FFmpeg and byte by byte (`structure`, `messages`), so that one sees what the other is blind to.
+A file is read twice, by FFmpeg and byte by byte (`containers`, `messages`), so that one sees what the other is blind to.
 Only kinds, names and sizes are kept, never a value.
 """
 

@@ -5,7 +5,7 @@ public graph configurations). MediaPipe follows one person forward in time; here
 and backward: the video is read in short chunks, known people are followed through a chunk, its last frame is
 searched for new ones, and those are followed back to where they came into view. Every second of the small tiles has its
 turn in each search, so newcomers are followed back through two chunks. Who is who is told afterwards, from all that was
-seen (`following`, `identities`).
+seen (`tracking`, `identities`).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

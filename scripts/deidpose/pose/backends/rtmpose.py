@@ -8,7 +8,7 @@ around them is that of MMPose's configuration ``rtmpose-m_8xb512-700e_body8-halp
 
 The detector takes far longer than the other network. So the video is read in short chunks: everybody is looked for
 where they were in the frame before, the last frame of a chunk is searched for others, and those are followed back to
-where they came into view. Who is who is told afterwards, from all that was seen (`people`, `identities`).
+where they came into view. Who is who is decided afterwards, from all sights (`appearance_matching`).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

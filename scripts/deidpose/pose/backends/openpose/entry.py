@@ -70,7 +70,7 @@ def people(
         ``openpose_model_folder``, those that there are.
     settings : mapping
         ``pose`` of the configuration: max_people, and openpose with way, net_height, scale_number and scale_gap; and
-        ``scratch``, see `interface.Backend.people`.
+        ``scratch``, see `protocol.Backend`.
 
     Raises
     ------
