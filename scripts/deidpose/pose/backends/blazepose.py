@@ -4,8 +4,8 @@ The networks and the arithmetic around them are MediaPipe's (Bazarevsky et al. 2
 public graph configurations). MediaPipe follows one person forward in time; here everybody is followed, forward
 and backward: the video is read in short chunks, known people are followed through a chunk, its last frame is
 searched for new ones, and those are followed back to where they came into view. Every second of the small tiles has its
-turn in each search, so newcomers are followed back through two chunks. Who is who is told afterwards, from all that was
-seen (`tracking`, `identities`).
+turn in each search, so newcomers are followed back through two chunks. Who is who is decided afterwards, from
+all sights (`tracking`, `appearance_matching`).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
