@@ -1,7 +1,7 @@
 """List everything that a video file holds besides its pictures: tags, streams, chapters, attachments, messages.
 
-A file is read twice, by FFmpeg and byte by byte (`containers`, `bitstreams`): each sees what the other cannot. Only kinds,
-names and sizes are kept, never a value.
+A file is read twice, by FFmpeg and byte by byte (`containers`, `bitstreams`): each sees what the other cannot. Only
+kinds, names and sizes are kept, never a value.
 """
 
 import sys
