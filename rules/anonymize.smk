@@ -57,7 +57,7 @@ rule reencode:
 
 
 rule search_faces:
-    """Search one video, in its original or one masked copy, for faces with an independent detector."""
+    """Search one video, in its original or one masked video, for faces with an independent detector."""
     input:
         video=pictures_of_source,
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",

@@ -164,7 +164,7 @@ def videos_of_study(_):
 
 
 def pictures_of_source(wildcards):
-    """Return the video file of one source: the sanitized original, the control, or a masked copy."""
+    """Return the video file of one source: the sanitized original, the control, or a masked video."""
     if wildcards.source == "original":
         return f"{RESTRICTED}/sanitized/{wildcards.video}.mkv"
     if wildcards.source == CONTROL:

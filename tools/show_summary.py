@@ -60,7 +60,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _verdicts(release: Path, manifest: dict[str, Any]) -> str:
-    """Return how many anonymized videos got which verdict, and how many were withheld."""
+    """Return how many masked videos got which verdict, and how many were withheld."""
     verdicts = Counter(
         json.loads(path.read_text(encoding="utf-8"))["verdict"] for path in sorted(release.glob("privacy/*.json"))
     )

@@ -12,7 +12,7 @@ from deidpose.labels import BOX
 
 #: What the two detectors and the skeleton are called, those first whose boxes fit a face best.
 YUNET, CENTERFACE, SKELETON = "YuNet", "CenterFace", "skeleton"
-DELIVERED = "CenterFace in the masked video"
+MASKED_VIDEO = "CenterFace in the masked video"
 _RANKS = {YUNET: 0, CENTERFACE: 1, SKELETON: 2}
 
 #: The part of a head's square, about its centre, that must be covered where the skeleton alone tells of a face. The

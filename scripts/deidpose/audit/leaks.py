@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deidpose.audit.evidence import CENTERFACE, DELIVERED, SKELETON
+from deidpose.audit.evidence import CENTERFACE, MASKED_VIDEO, SKELETON
 from deidpose.labels import BOX
 
 #: What one detector, or the skeleton, sees for fewer frames than ``audit.sustained_frames``, with a lower score than
@@ -67,7 +67,7 @@ def make_findings(found: pd.DataFrame, kind: str, gap: int) -> list[dict[str, An
         best = rows.iloc[int(rows["score"].argmax())]
         sources = list(dict.fromkeys(source for listed in rows["source"] for source in listed.split(", ")))
         by_detector = rows[rows["source"] != SKELETON]
-        delivered = rows.loc[rows["source"] == DELIVERED, "score"]
+        masked = rows.loc[rows["source"] == MASKED_VIDEO, "score"]
         findings.append(
             {
                 "kind": kind,
@@ -76,7 +76,7 @@ def make_findings(found: pd.DataFrame, kind: str, gap: int) -> list[dict[str, An
                 "frame": int(best["frame"]),
                 **{column: round(float(best[column]), 2) for column in BOX},
                 "score": round(float(best["score"]), 4),
-                "score_delivered": round(float(delivered.max()), 4) if len(delivered) else 0.0,
+                "score_delivered": round(float(masked.max()), 4) if len(masked) else 0.0,
                 "source": ", ".join(sources),
                 "n_frames": int((by_detector if len(by_detector) else rows)["frame"].nunique()),
                 "accepted": False,
@@ -87,7 +87,7 @@ def make_findings(found: pd.DataFrame, kind: str, gap: int) -> list[dict[str, An
 
 def is_glimpse(finding: Mapping[str, Any], hidden: pd.DataFrame, gap: int, sustained: int) -> bool:
     """Return whether a leak is brief, unsure, found by one detector only, and no gap in an otherwise covered face."""
-    by = set(finding["source"].replace(DELIVERED, CENTERFACE).split(", "))
+    by = set(finding["source"].replace(MASKED_VIDEO, CENTERFACE).split(", "))
     sure = finding["score"] >= _GLIMPSE_SCORE and by != {SKELETON}
     if finding["kind"] != "leak" or finding["n_frames"] >= sustained or sure or len(by) > 1:
         return False

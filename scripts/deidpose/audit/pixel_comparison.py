@@ -45,7 +45,7 @@ _BEYOND = 1.2
 class Comparison(NamedTuple):
     """What `compare` has found.
 
-    ``n_frames`` of the delivered file; in ``n_unlike`` of them it does not show the original outside the masks.
+    ``n_frames`` of the masked video; in ``n_unlike`` of them it does not show the original outside the masks.
     ``masked_share`` is the share of all pictures that was to be masked, 0..1. ``not_applied`` has a row for each
     mask of a frame that is not there: frame, box, score (0..1, how much the region looks like the original), source.
     """
@@ -57,17 +57,17 @@ class Comparison(NamedTuple):
 
 
 def compare_pixels(
-    original: Iterable[Frame], delivered: Iterable[Frame], faces: pd.DataFrame, method: str, mask: Mapping[str, Any]
+    original: Iterable[Frame], masked: Iterable[Frame], faces: pd.DataFrame, method: str, mask: Mapping[str, Any]
 ) -> Comparison:
-    """Compare a delivered file with its original: masked where it should be, and the same everywhere else.
+    """Compare a masked video with its original: masked where it should be, and the same everywhere else.
 
     Every frame is compared, its luma only. Under each mask a block must be black; of any other method, the fine
-    structure of the original (finer than the cells or the Gaussian of the mask) must not show. What the delivered
+    structure of the original (finer than the cells or the Gaussian of the mask) must not show. What the masked
     file was made by does not matter: nothing of `masks` is used.
 
     Parameters
     ----------
-    original, delivered : iterable of Frame
+    original, masked : iterable of Frame
         Of the sanitized and of the masked file.
     faces : DataFrame
         The table ``faces``.
@@ -84,7 +84,7 @@ def compare_pixels(
     n_frames = n_unlike = n_cells = n_masked = 0
     cells = np.empty((0, 0, 2))
     missing: list[tuple[Any, ...]] = []
-    for before, after in zip_longest(original, delivered):
+    for before, after in zip_longest(original, masked):
         n_frames += after is not None
         if before is None or after is None:
             continue
@@ -124,7 +124,7 @@ def _visible(
 ) -> float | None:
     """Return how much (0..1) a region that should be masked looks like the original; None when it is masked.
 
-    ``luma`` and ``shown`` are the planes of the original and of the delivered file, ``grain`` the size of the cells or
+    ``luma`` and ``shown`` are the planes of the original and of the masked video, ``grain`` the size of the cells or
     of the Gaussian over the longer side of the box.
     """
     height, width = luma.shape

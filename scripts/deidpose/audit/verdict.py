@@ -1,7 +1,7 @@
 """Decide whether a masked video hides every face that anything finds in its original.
 
 It compares tables (what two face detectors and the skeleton found in the original, what was masked, what CenterFace
-found in the delivered file) and pixels (delivered against original), and comes to a verdict.
+found in the masked video) and pixels (masked video against original), and comes to a verdict.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from scipy.special import betaincinv
 from deidpose.audit.coverage import ENOUGH, share_under_masks
 from deidpose.audit.evidence import (
     CENTERFACE,
-    DELIVERED,
+    MASKED_VIDEO,
     SKELETON,
     YUNET,
     belongs_to,
@@ -30,7 +30,7 @@ from deidpose.audit.pixel_comparison import Comparison
 _SILENT_S = 0.1
 #: ... and belongs to the same track when it is lost for no longer than this.
 _TRACK_GAP_S = 0.5
-#: A face outside the masks with this score, in any frame of the delivered file, is no accident.
+#: A face outside the masks with this score, in any frame of the masked video, is no accident.
 _SURE_SCORE = 0.8
 #: A face that YuNet alone has found, in no frame of a leak anything else, is one with this score.
 _SURE_ALONE = 0.9
@@ -49,7 +49,7 @@ def audit_video(
     heads: pd.DataFrame,
     detections: pd.DataFrame,
     searched: pd.DataFrame,
-    searched_delivered: pd.DataFrame,
+    searched_masked: pd.DataFrame,
     times: np.ndarray,
     size: tuple[int, int],
     shape: str,
@@ -58,7 +58,7 @@ def audit_video(
     visible: Sequence[int] = (),
     n_unplaced: int = 0,
 ) -> dict[str, Any]:
-    """Compare what was found in a video with what was masked, and judge the delivered file.
+    """Compare what was found in a video with what was masked, and judge the masked video.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def audit_video(
     faces, heads, detections : DataFrame
         The tables of these names: the masks, the heads as the skeleton places them, and what YuNet found, all in the
         original.
-    searched, searched_delivered : DataFrame
-        The table ``detections``, by CenterFace: in the original, and in the delivered file.
+    searched, searched_masked : DataFrame
+        The table ``detections``, by CenterFace: in the original, and in the masked video.
     times : array, shape (n,)
         Seconds of every frame of the source.
     size : tuple of int
@@ -94,7 +94,7 @@ def audit_video(
         in one frame of the original, however many detectors see it. See `upper_bound` for the two bounds.
     """
     evidence = gather_evidence(detections, searched, heads, settings["evidence_score"])
-    shown = searched_delivered.assign(source=DELIVERED, person=-1)
+    shown = searched_masked.assign(source=MASKED_VIDEO, person=-1)
     excused, excused_shown = (belongs_to(table, heads, visible) for table in (evidence, shown))
     n_left_visible = int(merge_evidence(evidence[excused])["face"].nunique())
     evidence, shown = evidence[~excused], shown[~excused_shown].reset_index(drop=True)
@@ -188,7 +188,7 @@ def judge_findings(
 
     ``fail``: the file has not the frames of its source or does not show them; a mask is not there; an uncovered face
     is found in ``sustained`` frames in a row at one place, not by the skeleton alone nor by YuNet alone with less than
-    0.9; or CenterFace is sure of one (0.8) in the delivered file. ``review``: all other leaks but glimpses, and faces
+    0.9; or CenterFace is sure of one (0.8) in the masked video. ``review``: all other leaks but glimpses, and faces
     that CenterFace sees through a mask for as long (with 0.65), as surely, or in one mask of ten; and where nothing was
     found, or the head of somebody who is seen could not be placed, unless a reviewer has accepted the whole video.
     ``pass``: none of these. What a reviewer has accepted counts for nothing but the first three.
@@ -198,7 +198,7 @@ def judge_findings(
     findings : sequence of mappings
         As in what `audit` returns.
     complete : bool
-        Whether the delivered file has as many frames as its source.
+        Whether the masked video has as many frames as its source.
     n_unlike : int
         Frames of it that do not show the original.
     n_face_frames : int
@@ -206,7 +206,7 @@ def judge_findings(
     sustained : int
         ``audit.sustained_frames`` of the configuration.
     through : float
-        Share of the masks in which CenterFace sees a face in the delivered file.
+        Share of the masks in which CenterFace sees a face in the masked video.
     n_unplaced : int
         Frames in which somebody is seen whose head cannot be placed.
     looked : bool

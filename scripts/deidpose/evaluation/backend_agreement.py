@@ -1,6 +1,6 @@
 """Compare pose networks on the same pictures: how well they agree, and what each costs.
 
-Nobody knows the truth here: of two networks the first is the reference, as in the comparison of a masked copy with its
+Nobody knows the truth here: of two networks the first is the reference, as in the comparison of a masked video with its
 original, and neither is right for that. People are matched over time, and lengths are torso lengths of the reference.
 """
 

@@ -52,7 +52,7 @@ APPLIED = Comparison(N, 0, 0.1, masked([]).assign(source="")[["frame", *BOX, "sc
 def judged(**given_tables: Any) -> Audit:
     content: dict[str, Any] = {
         "comparison": APPLIED, "faces": masked(range(N)), "heads": headed([]), "detections": boxes(range(N)),
-        "searched": NOTHING, "searched_delivered": NOTHING, "times": TIMES, "size": SIZE, "shape": "ellipse",
+        "searched": NOTHING, "searched_masked": NOTHING, "times": TIMES, "size": SIZE, "shape": "ellipse",
         "settings": SETTINGS,
     }  # fmt: skip
     return audit_video(**(content | given_tables))
@@ -254,20 +254,20 @@ def bare(frames: list[int]) -> pd.DataFrame:
         ({"faces": bare([5, 6, 7]), "detections": NOTHING, "searched": boxes(range(N))}, "fail", "CenterFace"),
         ({"faces": bare([5, 6, 7])}, "review", "YuNet"),
         ({"faces": bare(list(range(N))), "detections": NOTHING, "heads": headed(range(N))}, "review", "skeleton"),
-        # In the delivered file, outside the masks.
-        ({"searched_delivered": boxes([9], (300, 80, 30, 40), 0.79)}, "review", "CenterFace in the masked video"),
-        ({"searched_delivered": boxes([9], (300, 80, 30, 40), 0.8)}, "fail", "at one place in 1 of them"),
-        ({"searched_delivered": boxes([9, 10, 11], (300, 80, 30, 40), 0.5)}, "fail", "CenterFace in the masked video"),
+        # In the masked video, outside the masks.
+        ({"searched_masked": boxes([9], (300, 80, 30, 40), 0.79)}, "review", "CenterFace in the masked video"),
+        ({"searched_masked": boxes([9], (300, 80, 30, 40), 0.8)}, "fail", "at one place in 1 of them"),
+        ({"searched_masked": boxes([9, 10, 11], (300, 80, 30, 40), 0.5)}, "fail", "CenterFace in the masked video"),
         # Glimpses: brief, unsure, of one alone, and nobody's face before or after.
         ({"searched": boxes([9], (300, 80, 30, 40), 0.69)}, "pass", "but for 1 glimpse that may be none."),
         ({"searched": boxes([9], (300, 80, 30, 40), 0.7)}, "review", "CenterFace"),
-        ({"searched_delivered": boxes([9], (300, 80, 30, 40), 0.69)}, "pass", "but for 1 glimpse"),
+        ({"searched_masked": boxes([9], (300, 80, 30, 40), 0.69)}, "pass", "but for 1 glimpse"),
         ({"heads": headed([9], (290, 70, 50, 50))}, "pass", "but for 1 glimpse"),
         ({"faces": bare([5]), "detections": boxes(range(N), score=0.6)}, "review", "in 1 frame,"),
         # ... and inside them.
-        ({"searched_delivered": boxes([9, 10], score=0.7)}, "pass", ""),
-        ({"searched_delivered": boxes([9, 10, 11], score=0.7)}, "review", "through a mask in 3 frames"),
-        ({"searched_delivered": boxes([9], score=0.8)}, "review", "the masks are too weak"),
+        ({"searched_masked": boxes([9, 10], score=0.7)}, "pass", ""),
+        ({"searched_masked": boxes([9, 10, 11], score=0.7)}, "review", "through a mask in 3 frames"),
+        ({"searched_masked": boxes([9], score=0.8)}, "review", "the masks are too weak"),
         # What the pixels say.
         ({"comparison": APPLIED._replace(n_frames=N - 1)}, "fail", "not as many frames"),
         ({"comparison": APPLIED._replace(n_frames=N + 1)}, "fail", "not as many frames"),
@@ -288,7 +288,7 @@ def test_the_verdict_follows_from_what_is_found(changes: dict[str, Any], verdict
 
 def test_faces_seen_through_masks_are_counted_and_told_from_those_outside() -> None:
     seen = pd.concat([boxes([9, 10]), boxes([9], (300, 80, 30, 40))])
-    found = judged(searched_delivered=seen)
+    found = judged(searched_masked=seen)
     assert (found["n_residual_inside"], found["n_residual_outside"]) == (2, 1)
     assert found["share_residual_inside"] == round(2 / N, 6)
     assert sorted(finding["kind"] for finding in found["findings"]) == ["leak", "residual"]
@@ -362,7 +362,7 @@ def test_the_face_of_somebody_who_is_left_visible_is_no_leak_and_is_counted() ->
     seen = pd.concat([boxes(range(N), (115, 90, 30, 40)), boxes(range(N), (315, 90, 30, 40))])
     shown = boxes(range(N), (115, 90, 30, 40))
     faces = masked(range(N), (295, 70, 80, 80))
-    content = {"heads": heads, "detections": seen, "faces": faces, "searched": seen, "searched_delivered": shown}
+    content = {"heads": heads, "detections": seen, "faces": faces, "searched": seen, "searched_masked": shown}
     assert judged(**content)["verdict"] == "fail"
     found = judged(**content, visible=[0])
     assert found["verdict"] == "pass"
