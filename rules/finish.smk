@@ -6,7 +6,7 @@ rule finish:
             f"{RESTRICTED}/audit/{{{{video}}}}_{{method}}.json", method=METHODS
         ),
         proof=f"{RESTRICTED}/sanitizing/{{video}}.json",
-        places=f"{RESTRICTED}/review/{{video}}.json",
+        findings=f"{RESTRICTED}/review/{{video}}.json",
         effects=f"{RESTRICTED}/effects/{{video}}.csv",
         interchange=f"{RESTRICTED}/interchange/{{video}}",
         payload=f"{RESTRICTED}/study/videos/{{video}}.js",

@@ -27,7 +27,7 @@ rule list_people:
 
 
 rule draw_review:
-    """Draw the doubtful places of one video for the reviewer; the pictures show the original."""
+    """Draw the findings in one video for the reviewer; the pictures show the original."""
     input:
         video=f"{RESTRICTED}/sanitized/{{video}}.mkv",
         timestamps=f"{RESTRICTED}/timestamps/{{video}}.parquet",
@@ -39,7 +39,7 @@ rule draw_review:
             f"{RESTRICTED}/audit/{{{{video}}}}_{{method}}.json", method=METHODS
         ),
     output:
-        places=f"{RESTRICTED}/review/{{video}}.json",
+        findings=f"{RESTRICTED}/review/{{video}}.json",
         pictures=directory(f"{RESTRICTED}/review/{{video}}"),
     log:
         f"{LOGS}/draw_review/{{video}}.log",
@@ -55,15 +55,15 @@ rule draw_review:
         shape=config["mask"]["shape"],
         code=code("draw_review"),
     message:
-        "Drawing the doubtful places of {wildcards.video} for the reviewer."
+        "Drawing the findings in {wildcards.video} for the reviewer."
     script:
         "../scripts/draw_review.py"
 
 
 rule review_page:
-    """Build the page on which the reviewer looks at all doubtful places of the study and decides."""
+    """Build the page on which the reviewer looks at all findings of the study and decides."""
     input:
-        places=of_study(f"{RESTRICTED}/review/{{video}}.json"),
+        findings=of_study(f"{RESTRICTED}/review/{{video}}.json"),
     output:
         page=f"{RESTRICTED}/review/index.html",
     log:

@@ -33,7 +33,7 @@ with job(snakemake.log[0]):
         "n_frames": len(timestamps),
         "duration_s": round(float(timestamps["time_s"].iloc[-1]), 3),
         "verdicts": {audit["method"]: {key: audit[key] for key in ("verdict", "reason")} for audit in audits},
-        "places": listed,
+        "findings": listed,
         "people": people,
     }
-    Path(snakemake.output.places).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+    Path(snakemake.output.findings).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 with job(snakemake.log[0]):
     page = review_page.render(
-        [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.places],
+        [json.loads(Path(path).read_text("utf-8")) for path in snakemake.input.findings],
         snakemake.params.corrections,
         snakemake.params.excluded,
         snakemake.params.visible,

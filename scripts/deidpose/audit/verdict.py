@@ -213,9 +213,9 @@ def judge_findings(
         Whether a reviewer has accepted the whole picture in all frames.
     """
     if not complete:
-        return "fail", "The masked file has not as many frames as its source."
+        return "fail", "The masked video has a different number of frames than its source."
     if n_unlike:
-        return "fail", f"In {_count(n_unlike, 'frame')} the masked file does not show its source."
+        return "fail", f"In {_count(n_unlike, 'frame')} the masked video does not show its source."
     open_findings = [finding for finding in findings if not finding["accepted"]]
     leaks, residual = (
         [finding for finding in open_findings if finding["kind"] == kind] for kind in ("leak", "residual")

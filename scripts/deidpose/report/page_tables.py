@@ -86,7 +86,7 @@ _AUDIT: dict[str, tuple[str, str]] = {
     "share_covered": ("0..1", "of these, the share of which at least 90 % of the face's ellipse lies under masks"),
     "n_leaked_frames": (
         "frames",
-        "frames with a face that is not covered, or that CenterFace finds outside the masks of the delivered file",
+        "frames with a face that is not covered, or that CenterFace finds outside the masks of the masked video",
     ),
     "longest_leak_frames": ("frames", "the longest time that one place stays uncovered, in frames"),
     "longest_leak_s": ("s", "the longest time that one place stays uncovered, in seconds"),
@@ -99,7 +99,7 @@ _AUDIT: dict[str, tuple[str, str]] = {
         "0..1",
         "the same for faces followed over time, of which one leaks when one of its frames does: the more careful bound",
     ),
-    "n_residual_inside": ("", "faces that CenterFace still sees in the masks of the delivered file"),
+    "n_residual_inside": ("", "faces that CenterFace still sees in the masks of the masked video"),
 }
 
 #: Measures of the summary that are a column of no table.
@@ -133,7 +133,7 @@ SHOWN_TABLES: dict[str, tuple[str, str]] = {
     "headcounts": ("Numbers of people", "How many people a method saw in one video."),
     "movements": ("Movements", "Range of motion, peak and cycle time, by video, source, person and angle."),
     "pairs": ("Pairs of angles", "Single frames: the angle in the original and in the method."),
-    "audits": ("Audits", "One row for each masked file."),
+    "audits": ("Audits", "One row for each masked video."),
     "screening": ("Videos that went in", "Accepted and rejected videos, with the reason."),
 }
 

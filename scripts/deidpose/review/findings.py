@@ -9,7 +9,7 @@ import pandas as pd
 from deidpose.boxes import covered_share, intersection_over_union, under_ellipse
 from deidpose.review.apply_corrections import INSIDE
 
-#: What a place may be, worst first: a face that may be seen, a mask that may be wrong, and what is worth a look.
+#: What a finding may be, worst first: a face that may be seen, a mask that may be wrong, and what is worth a look.
 KINDS = (
     "not_masked", "leak", "not_applied", "residual", "glimpse", "no_head", "unsure", "unsupported", "no_face", "cut"
 )  # fmt: skip
@@ -45,7 +45,7 @@ def collect_findings(
         ``alone`` (whether taking the masks in that region away takes those of no other track) and ``settled``: what
         has been done about it since, "" for nothing.
     """
-    places = [
+    listed = [
         {
             "kind": row["kind"],
             **{name: int(row[name]) for name in ("first_frame", "last_frame", "frame", "track", "person")},
@@ -57,38 +57,40 @@ def collect_findings(
         }
         for row in review.to_dict("records")
     ]
-    places = [*_joined(places), *_findings(audits)]
+    listed = [*_joined(listed), *_of_audits(audits)]
     manual = faces[faces["origin"] == "manual"]
     times = timestamps["time_s"].to_numpy()
-    for place in places:
+    for finding in listed:
         for end in ("first", "last"):
-            place[f"{end}_s"] = round(float(times[min(place[f"{end}_frame"], len(times) - 1)]), 3)
-        place.setdefault("region", place["box"])
-        place["alone"] = place["kind"] not in _ABOUT_A_MASK
-        if place["kind"] in _ABOUT_A_MASK:
-            place |= _region_of_mask(place, faces)
-        place["settled"] = place["settled"] or _settled(place, faces, manual)
-    return sorted(places, key=_severity)
+            finding[f"{end}_s"] = round(float(times[min(finding[f"{end}_frame"], len(times) - 1)]), 3)
+        finding.setdefault("region", finding["box"])
+        finding["alone"] = finding["kind"] not in _ABOUT_A_MASK
+        if finding["kind"] in _ABOUT_A_MASK:
+            finding |= _region_of_mask(finding, faces)
+        finding["settled"] = finding["settled"] or _settled(finding, faces, manual)
+    return sorted(listed, key=_severity)
 
 
-def _joined(places: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return places with all that is said of one mask at one place, whose kind is the worst of them."""
+def _joined(listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return findings with everything about one mask in one of them, whose kind is the worst."""
     joined: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for place in sorted(places, key=_severity):
-        about_a_mask = place["kind"] in _ABOUT_A_MASK and place["track"] >= 0
-        key = tuple(place[name] for name in ("track", "first_frame", "last_frame")) if about_a_mask else (id(place),)
-        first = joined.setdefault(key, place)
-        if first is not place and place["reason"] not in first["reason"]:
-            first["reason"] += "; " + place["reason"]
+    for finding in sorted(listed, key=_severity):
+        about_a_mask = finding["kind"] in _ABOUT_A_MASK and finding["track"] >= 0
+        key = (
+            tuple(finding[name] for name in ("track", "first_frame", "last_frame")) if about_a_mask else (id(finding),)
+        )
+        first = joined.setdefault(key, finding)
+        if first is not finding and finding["reason"] not in first["reason"]:
+            first["reason"] += "; " + finding["reason"]
     return list(joined.values())
 
 
-def _region_of_mask(place: Mapping[str, Any], faces: pd.DataFrame) -> dict[str, Any]:
-    """Return the region that takes the masks of a place's track away and no others; where there is none, its box."""
-    masks = faces[faces["frame"].between(place["first_frame"], place["last_frame"]) & (faces["origin"] != "manual")]
+def _region_of_mask(finding: Mapping[str, Any], faces: pd.DataFrame) -> dict[str, Any]:
+    """Return the region that takes the masks of a finding's track away and no others; where there is none, its box."""
+    masks = faces[faces["frame"].between(finding["first_frame"], finding["last_frame"]) & (faces["origin"] != "manual")]
     boxes, tracks = masks[BOX].to_numpy(float), masks["track"].to_numpy()
-    regions = [place["box"]]
-    mine = boxes[tracks == place["track"]]
+    regions = [finding["box"]]
+    mine = boxes[tracks == finding["track"]]
     if len(mine):
         low, high = mine[:, :2].min(axis=0), (mine[:, :2] + mine[:, 2:]).max(axis=0)
         regions.insert(0, tuple(np.concatenate([low, high - low]).round(2).tolist()))
@@ -96,32 +98,32 @@ def _region_of_mask(place: Mapping[str, Any], faces: pd.DataFrame) -> dict[str, 
         # As `apply_corrections.correct_masks` chooses; the row that is copied goes out to whole pixels.
         outward = np.array(region) + np.array([-1.0, -1.0, 2.0, 2.0])
         stays = pd.Series(covered_share(boxes, outward[None])[:, 0] >= INSIDE).groupby(tracks).all()
-        if set(stays[stays].index) == {place["track"]}:
+        if set(stays[stays].index) == {finding["track"]}:
             return {"region": region, "alone": True}
-    return {"region": place["box"], "alone": False}
+    return {"region": finding["box"], "alone": False}
 
 
-def _findings(audits: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _of_audits(audits: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     merged: list[dict[str, Any]] = []
     for audit in audits:
-        for finding in audit.get("findings", []):
-            place = {
-                "kind": finding.get("kind") or _UNSTATED_KIND,
-                **{name: int(finding[name]) for name in ("first_frame", "last_frame", "frame")},
+        for leak in audit.get("findings", []):
+            finding = {
+                "kind": leak.get("kind") or _UNSTATED_KIND,
+                **{name: int(leak[name]) for name in ("first_frame", "last_frame", "frame")},
                 "track": -1,
                 "person": -1,
-                "box": box_of(finding),
-                "region": box_of(finding),
-                "score": rounded(finding.get("score")),
-                "reason": f"found by {finding['source']}" if finding.get("source") else "",
+                "box": box_of(leak),
+                "region": box_of(leak),
+                "score": rounded(leak.get("score")),
+                "reason": f"found by {leak['source']}" if leak.get("source") else "",
                 "methods": [audit["method"]],
-                "settled": "accepted by a reviewer" if finding.get("accepted") else "",
+                "settled": "accepted by a reviewer" if leak.get("accepted") else "",
             }
-            same = next((other for other in merged if _is_same(place, other)), None)
+            same = next((other for other in merged if _is_same(finding, other)), None)
             if same is None:
-                merged.append(place)
+                merged.append(finding)
             else:
-                _merge(same, place)
+                _merge(same, finding)
     return merged
 
 
@@ -139,41 +141,41 @@ def _is_same(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     return bool(overlap[0, 0] > _SAME_IOU)
 
 
-def _merge(place: dict[str, Any], other: Mapping[str, Any]) -> None:
-    """Bring another finding of the same face into ``place``; the surer one of the two is shown."""
-    if (other["score"] or 0) > (place["score"] or 0):
-        place |= {key: other[key] for key in ("frame", "box", "score", "reason")}
-    place["first_frame"] = min(place["first_frame"], other["first_frame"])
-    place["last_frame"] = max(place["last_frame"], other["last_frame"])
-    place["methods"] = [*place["methods"], *other["methods"]]
-    if place["region"] and other["region"]:
-        corners = np.array([place["region"], other["region"]])
+def _merge(finding: dict[str, Any], other: Mapping[str, Any]) -> None:
+    """Merge another finding of the same face into ``finding``; the surer one of the two is shown."""
+    if (other["score"] or 0) > (finding["score"] or 0):
+        finding |= {key: other[key] for key in ("frame", "box", "score", "reason")}
+    finding["first_frame"] = min(finding["first_frame"], other["first_frame"])
+    finding["last_frame"] = max(finding["last_frame"], other["last_frame"])
+    finding["methods"] = [*finding["methods"], *other["methods"]]
+    if finding["region"] and other["region"]:
+        corners = np.array([finding["region"], other["region"]])
         low, high = corners[:, :2].min(axis=0), (corners[:, :2] + corners[:, 2:]).max(axis=0)
-        place["region"] = tuple(np.concatenate([low, high - low]).round(2).tolist())
+        finding["region"] = tuple(np.concatenate([low, high - low]).round(2).tolist())
 
 
-def _settled(place: Mapping[str, Any], faces: pd.DataFrame, manual: pd.DataFrame) -> str:
-    """Return what a person's decisions have done about a place, "" for nothing."""
-    if place["kind"] in _FACE_SEEN:
-        if place["box"] is None or not len(manual):
+def _settled(finding: Mapping[str, Any], faces: pd.DataFrame, manual: pd.DataFrame) -> str:
+    """Return what a person's decisions have done about a finding, "" for nothing."""
+    if finding["kind"] in _FACE_SEEN:
+        if finding["box"] is None or not len(manual):
             return ""
-        masks = manual[manual["frame"].between(place["first_frame"], place["last_frame"])]
-        throughout = masks["frame"].nunique() == place["last_frame"] - place["first_frame"] + 1
-        there = masks.loc[masks["frame"] == place["frame"], BOX].to_numpy(float)
-        hidden = under_ellipse(np.array([place["box"]]), there).any()
+        masks = manual[manual["frame"].between(finding["first_frame"], finding["last_frame"])]
+        throughout = masks["frame"].nunique() == finding["last_frame"] - finding["first_frame"] + 1
+        there = masks.loc[masks["frame"] == finding["frame"], BOX].to_numpy(float)
+        hidden = under_ellipse(np.array([finding["box"]]), there).any()
         return "masked by a reviewer in the frame shown" if throughout and hidden else ""
-    if place["kind"] in _ABOUT_A_MASK and place["track"] >= 0:
-        masks = faces[faces["track"] == place["track"]]
-        left = masks["frame"].between(place["first_frame"], place["last_frame"]).any()
+    if finding["kind"] in _ABOUT_A_MASK and finding["track"] >= 0:
+        masks = faces[faces["track"] == finding["track"]]
+        left = masks["frame"].between(finding["first_frame"], finding["last_frame"]).any()
         return "" if left else "no longer masked"
     return ""
 
 
-def _severity(place: Mapping[str, Any]) -> tuple[Any, ...]:
-    kind = KINDS.index(place["kind"]) if place["kind"] in KINDS else 0
-    n_frames = place["last_frame"] - place["first_frame"] + 1
-    worst = (place["score"] or 0, n_frames) if place["kind"] in _FACE_SEEN else (n_frames, place["score"] or 0)
-    return bool(place["settled"]), kind, -worst[0], -worst[1], place["first_frame"], place["box"] or ()
+def _severity(finding: Mapping[str, Any]) -> tuple[Any, ...]:
+    kind = KINDS.index(finding["kind"]) if finding["kind"] in KINDS else 0
+    n_frames = finding["last_frame"] - finding["first_frame"] + 1
+    worst = (finding["score"] or 0, n_frames) if finding["kind"] in _FACE_SEEN else (n_frames, finding["score"] or 0)
+    return bool(finding["settled"]), kind, -worst[0], -worst[1], finding["first_frame"], finding["box"] or ()
 
 
 def box_of(row: Mapping[Any, Any]) -> tuple[float, float, float, float] | None:

@@ -18,7 +18,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Kind(NamedTuple):
-    """What a place is: a heading, what it means, and the actions of the table of corrections that can help."""
+    """What a finding is: a heading, what it means, and the actions of the table of corrections that can help."""
 
     heading: str
     meaning: str
@@ -52,7 +52,7 @@ _MASK_SOMETHING = "Mask a region: fill it in"
 
 #: So many videos with a face that may be seen are open from the start; all others open on a click.
 _MOST_OPEN = 10
-#: More lines than this about places without pictures would make the page slow.
+#: More lines than this about findings without pictures would make the page slow.
 _MOST_LINES = 500
 
 
@@ -68,7 +68,7 @@ def render(
     ----------
     videos : sequence of mappings
         One for each video, as `draw_review` writes them: ``video``, ``n_frames``, ``duration_s``, ``verdicts``
-        (method -> ``verdict`` and ``reason``), ``places`` and ``people`` (from `places`), with the files of their
+        (method -> ``verdict`` and ``reason``), ``findings`` and ``people`` (from `findings`), with the files of their
         ``pictures``, which lie in a folder of the video's name beside the page.
     corrections : sequence of mappings
         The decisions that are in force, from `corrections.released`.
@@ -114,17 +114,17 @@ def time_in_words(seconds: float) -> str:
     return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
-def correction_row(video: str, place: Mapping[str, Any], action: str) -> str:
-    """Return a row of the table of corrections about a place, its reviewer still to be filled in.
+def correction_row(video: str, finding: Mapping[str, Any], action: str) -> str:
+    """Return a row of the table of corrections about a finding, its reviewer still to be filled in.
 
     The region goes out to whole pixels. Where there is none, a mask still needs one.
     """
     region: tuple[object, ...] = ("", "", "", "")
-    if place["region"]:
-        x, y, width, height = place["region"]
+    if finding["region"]:
+        x, y, width, height = finding["region"]
         left, top = math.floor(x), math.floor(y)
         region = (left, top, math.ceil(x + width) - left, math.ceil(y + height) - top)
-    fields = (video, place["first_frame"], place["last_frame"], *region, action, "", "")
+    fields = (video, finding["first_frame"], finding["last_frame"], *region, action, "", "")
     return "\t".join(map(str, fields))
 
 
@@ -132,49 +132,53 @@ def _section(
     video: Mapping[str, Any], corrections: Iterable[Mapping[str, Any]], visible: Collection[str]
 ) -> dict[str, Any]:
     name = video["video"]
-    places = [{**place, **_kind(place["kind"])._asdict(), "rows": _rows(name, place)} for place in video["places"]]
-    open_places = [place for place in places if not place["settled"]]
+    findings = [
+        {**finding, **_kind(finding["kind"])._asdict(), "rows": _rows(name, finding)} for finding in video["findings"]
+    ]
+    open_findings = [finding for finding in findings if not finding["settled"]]
     counts: dict[str, int] = {}
-    for place in open_places:
-        counts[place["heading"]] = counts.get(place["heading"], 0) + 1
-    others = [place for place in places if not place["pictures"]]
+    for finding in open_findings:
+        counts[finding["heading"]] = counts.get(finding["heading"], 0) + 1
+    others = [finding for finding in findings if not finding["pictures"]]
     return {
         **video,
         "people": [{**person, "visible": person["token"] in visible} for person in video["people"]],
-        "places": places,
-        "pictured": [place for place in places if place["pictures"]],
+        "findings": findings,
+        "pictured": [finding for finding in findings if finding["pictures"]],
         "others": others[:_MOST_LINES],
         "n_unlisted": max(0, len(others) - _MOST_LINES),
         "counts": counts,
-        "kinds": " ".join(dict.fromkeys(place["kind"] for place in open_places)),
-        "urgent": any(_rank(place["kind"]) <= _rank("not_applied") for place in open_places),
+        "kinds": " ".join(dict.fromkeys(finding["kind"] for finding in open_findings)),
+        "urgent": any(_rank(finding["kind"]) <= _rank("not_applied") for finding in open_findings),
         "open": False,
         "corrections": [correction for correction in corrections if correction["video"] == name],
         "exclude": "\t".join([name, *[""] * 6, "exclude_video", "", ""]),
     }
 
 
-def _rows(video: str, place: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what can be decided about a place: labels and rows of the table of corrections."""
-    if place["settled"]:
+def _rows(video: str, finding: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what can be decided about a finding: labels and rows of the table of corrections."""
+    if finding["settled"]:
         return []
     # Where it would take the mask of another away too, nobody should copy it without a thought.
-    actions = [action for action in _kind(place["kind"]).actions if action != "unmask" or place["alone"]]
-    return [(_label(action, place), correction_row(video, place, action)) for action in actions]
+    actions = [action for action in _kind(finding["kind"]).actions if action != "unmask" or finding["alone"]]
+    return [(_label(action, finding), correction_row(video, finding, action)) for action in actions]
 
 
-def _label(action: str, place: Mapping[str, Any]) -> str:
-    if action != "mask" or place["kind"] in ("not_masked", "leak", "glimpse"):
+def _label(action: str, finding: Mapping[str, Any]) -> str:
+    if action != "mask" or finding["kind"] in ("not_masked", "leak", "glimpse"):
         return ACTIONS[action]
-    return _MASK_MORE if place["region"] else _MASK_SOMETHING
+    return _MASK_MORE if finding["region"] else _MASK_SOMETHING
 
 
 def _worst_first(video: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what videos are sorted by: their worst place, then how many they have."""
-    ranks = [_rank(place["kind"]) for place in video["places"] if not place["settled"]]
+    """Return what videos are sorted by: their worst finding, then how many they have."""
+    ranks = [_rank(finding["kind"]) for finding in video["findings"] if not finding["settled"]]
     worst = min(ranks, default=len(KINDS) + 1)
     scores = [
-        place["score"] or 0 for place in video["places"] if not place["settled"] and _rank(place["kind"]) == worst
+        finding["score"] or 0
+        for finding in video["findings"]
+        if not finding["settled"] and _rank(finding["kind"]) == worst
     ]
     return worst, -max(scores, default=0), -len(ranks), video["video"]
 
@@ -188,15 +192,15 @@ def _rank(name: str) -> int:
 
 
 def _counted(sections: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return every kind that occurs, with its numbers of videos and of places that are open."""
+    """Return every kind that occurs, with its numbers of videos and of findings that are open."""
     videos: dict[str, set[str]] = {}
-    n_places: dict[str, int] = {}
+    n_findings: dict[str, int] = {}
     for section in sections:
-        for place in section["places"]:
-            if not place["settled"]:
-                videos.setdefault(place["kind"], set()).add(section["video"])
-                n_places[place["kind"]] = n_places.get(place["kind"], 0) + 1
+        for finding in section["findings"]:
+            if not finding["settled"]:
+                videos.setdefault(finding["kind"], set()).add(section["video"])
+                n_findings[finding["kind"]] = n_findings.get(finding["kind"], 0) + 1
     return [
-        {"kind": kind, **_kind(kind)._asdict(), "n_videos": len(videos[kind]), "n_places": n_places[kind]}
-        for kind in sorted(n_places, key=lambda kind: (_rank(kind), kind))
+        {"kind": kind, **_kind(kind)._asdict(), "n_videos": len(videos[kind]), "n_findings": n_findings[kind]}
+        for kind in sorted(n_findings, key=lambda kind: (_rank(kind), kind))
     ]

@@ -13,7 +13,7 @@ from deidpose.pose.people.people import body_boxes
 from deidpose.review.findings import BOX, box_of, rounded
 from deidpose.video.frames import Frame, to_bgr
 
-#: So many places of a video, the worst ones, and so many of its people have pictures.
+#: How many findings of a video, the worst ones, and how many of its people have pictures.
 MOST_PICTURED = 60
 _MOST_PEOPLE = 12
 _MOMENTS = 3  # pictures of each person: one alone would not show that two people were taken for one
@@ -42,21 +42,21 @@ class Thumbnail(NamedTuple):
     outlined: bool
 
 
-def pictures_of_findings(places: Sequence[dict[str, Any]], n_frames: int) -> list[Thumbnail]:
-    """Return the pictures of the worst places, and note their files as ``pictures`` of each place.
+def pictures_of_findings(findings: Sequence[dict[str, Any]], n_frames: int) -> list[Thumbnail]:
+    """Return the pictures of the worst findings, and note their files as ``pictures`` of each finding.
 
     Of a cut, the frames before and after it are shown.
     """
     pictures = []
-    for number, place in enumerate(places):
-        place["pictures"] = []
+    for number, finding in enumerate(findings):
+        finding["pictures"] = []
         if number >= MOST_PICTURED:
             continue
-        frames = [place["frame"] - 1, place["frame"]] if place["kind"] == "cut" else [place["frame"]]
+        frames = [finding["frame"] - 1, finding["frame"]] if finding["kind"] == "cut" else [finding["frame"]]
         for index, frame in enumerate(frame for frame in frames if 0 <= frame < n_frames):
             file = f"{number:03d}-{index}.jpg"
-            pictures.append(Thumbnail(file, frame, place["box"], _CONTEXT, place["box"] is not None))
-            place["pictures"].append(file)
+            pictures.append(Thumbnail(file, frame, finding["box"], _CONTEXT, finding["box"] is not None))
+            finding["pictures"].append(file)
     return pictures
 
 

@@ -346,7 +346,7 @@ def _release(results: Path, plan: Mapping[str, Any], is_done: bool) -> list[str]
     if len(withheld) > _LISTED:
         lines += _entry("", f"and {len(withheld) - _LISTED} more")
     page = results / "restricted" / "review" / "index.html"
-    review = [f"places in doubt: {page} (shows faces)"] if page.exists() else []
+    review = [f"findings to review: {page} (shows faces)"] if page.exists() else []
     if manifest is None:
         lines += _entry("release", "none yet; it is made when every job has succeeded")
         return lines + [line for text in review for line in _entry("look at", text)]

@@ -271,7 +271,7 @@ def bare(frames: list[int]) -> pd.DataFrame:
         # What the pixels say.
         ({"comparison": APPLIED._replace(n_frames=N - 1)}, "fail", "not as many frames"),
         ({"comparison": APPLIED._replace(n_frames=N + 1)}, "fail", "not as many frames"),
-        ({"comparison": APPLIED._replace(n_unlike=1)}, "fail", "In 1 frame the masked file does not show its source"),
+        ({"comparison": APPLIED._replace(n_unlike=1)}, "fail", "In 1 frame the masked video does not show its source"),
         (
             {"comparison": APPLIED._replace(not_applied=boxes([4, 5], MASK).assign(source="pixels"))},
             "fail",

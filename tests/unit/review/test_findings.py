@@ -1,4 +1,4 @@
-"""The places that a person should look at, and their pictures."""
+"""The findings that a person should look at, and their pictures."""
 
 from pathlib import Path
 from typing import Any
@@ -62,9 +62,9 @@ def collect(
 # ---------------------------------------------------------------------------------------------------------- the list
 
 
-def test_a_place_says_when_where_and_why() -> None:
-    (place,) = collect(listed({}))
-    assert place == {
+def test_a_finding_says_when_where_and_why() -> None:
+    (finding,) = collect(listed({}))
+    assert finding == {
         "kind": "unsupported", "first_frame": 5, "last_frame": 9, "frame": 7, "first_s": 0.2, "last_s": 0.36,
         "box": WHITE_SQUARE, "score": 0.5, "reason": "look", "methods": [], "track": 0, "person": -1,
         "region": WHITE_SQUARE, "alone": True, "settled": "",
@@ -76,14 +76,14 @@ def test_the_worst_comes_first() -> None:
         *[{"kind": kind, "track": -1} for kind in KINDS[::-1] if kind not in ("leak", "not_applied", "residual")]
     )
     found = [{"kind": kind} for kind in ("residual", "leak", "not_applied")]
-    assert [place["kind"] for place in collect(review, [audit("blur", *found)])] == list(KINDS)
+    assert [finding["kind"] for finding in collect(review, [audit("blur", *found)])] == list(KINDS)
 
 
 def test_of_faces_that_may_be_seen_the_surest_comes_first_and_of_masks_the_longest() -> None:
     faces = collect(listed(*[{"kind": "not_masked", "score": score} for score in (0.3, 0.9, 0.5)]))
-    assert [place["score"] for place in faces] == [0.9, 0.5, 0.3]
+    assert [finding["score"] for finding in faces] == [0.9, 0.5, 0.3]
     unsure = collect(listed(*[{"kind": "unsure", "last_frame": last} for last in (9, 30, 12)]))
-    assert [place["last_frame"] for place in unsure] == [30, 12, 9]
+    assert [finding["last_frame"] for finding in unsure] == [30, 12, 9]
 
 
 def test_a_kind_that_is_not_known_is_taken_for_the_worst() -> None:
@@ -98,7 +98,7 @@ def test_what_the_audits_of_several_methods_found_is_listed_once_with_the_surest
         audit("pixelate", {"x_px": 300}, {"first_frame": 50, "frame": 50, "last_frame": 50}),
     ]
     found = collect(audits=audits)
-    assert [(place["first_frame"], place["last_frame"], place["methods"]) for place in found] == [
+    assert [(finding["first_frame"], finding["last_frame"], finding["methods"]) for finding in found] == [
         (5, 12, ["blur", "block"]),
         (5, 9, ["pixelate"]),
         (50, 50, ["pixelate"]),
@@ -113,28 +113,28 @@ def test_two_faces_that_one_audit_tells_apart_stay_two() -> None:
 
 def test_a_finding_without_a_region_is_about_the_whole_picture() -> None:
     nowhere = dict.fromkeys(BOX)
-    (place,) = collect(audits=[audit("blur", nowhere), audit("block", nowhere)])
-    assert place["box"] is None
-    assert place["methods"] == ["blur", "block"]
+    (finding,) = collect(audits=[audit("blur", nowhere), audit("block", nowhere)])
+    assert finding["box"] is None
+    assert finding["methods"] == ["blur", "block"]
 
 
-def test_an_audit_that_lists_nothing_is_no_place() -> None:
+def test_an_audit_that_lists_nothing_is_no_finding() -> None:
     assert collect(audits=[{"method": "blur", "verdict": "pass"}]) == []
 
 
-def test_what_is_said_of_one_mask_twice_is_one_place_of_the_worse_kind() -> None:
+def test_what_is_said_of_one_mask_twice_is_one_finding_of_the_worse_kind() -> None:
     twice = [{"reason": "no body"}, {"kind": "unsure", "reason": "never sure"}]
-    (place,) = collect(listed(*twice))
-    assert (place["kind"], place["reason"]) == ("unsure", "never sure; no body")
+    (finding,) = collect(listed(*twice))
+    assert (finding["kind"], finding["reason"]) == ("unsure", "never sure; no body")
     assert len(collect(listed(*twice, {"last_frame": 20}, {"track": 1}))) == 3
     assert len(collect(listed(*[{"kind": "not_masked", "track": -1}] * 2))) == 2
 
 
 def test_the_region_of_a_mask_is_that_which_takes_it_away_and_no_other() -> None:
     moving = pd.concat([masks(range(frame, frame + 1), (20.0 * frame, 60, 40, 40), 3) for frame in range(100)])
-    (place,) = collect(listed({"track": 3}), faces=moving)
-    assert place["region"] == (100, 60, 120, 40)
-    row = {"action": "unmask", "first_frame": 5, "last_frame": 9, **dict(zip(BOX, place["region"], strict=True))}
+    (finding,) = collect(listed({"track": 3}), faces=moving)
+    assert finding["region"] == (100, 60, 120, 40)
+    row = {"action": "unmask", "first_frame": 5, "last_frame": 9, **dict(zip(BOX, finding["region"], strict=True))}
     left = apply_corrections.correct_masks(moving, [row], (2000, 240), 100)
     assert left["frame"].tolist() == [*range(5), *range(10, 100)]
 
@@ -151,8 +151,8 @@ def test_a_region_that_would_take_another_mask_away_is_not_one_to_unmask(
     other: tuple[float, ...], region: tuple[float, ...], alone: bool
 ) -> None:
     moving = [masks(range(frame, frame + 1), (20.0 * frame, 60, 40, 40), 3) for frame in range(100)]
-    (place,) = collect(listed({"track": 3}), faces=pd.concat([*moving, masks(range(5, 10), other, 4)]))
-    assert (place["region"], place["alone"]) == (region, alone)
+    (finding,) = collect(listed({"track": 3}), faces=pd.concat([*moving, masks(range(5, 10), other, 4)]))
+    assert (finding["region"], finding["alone"]) == (region, alone)
 
 
 # ------------------------------------------------------------------------------------------------------ what is settled
@@ -165,7 +165,7 @@ def test_what_a_reviewer_has_settled_comes_last() -> None:
         [audit("blur", {"accepted": True})],
         faces,
     )
-    assert [(place["kind"], place["settled"]) for place in found] == [
+    assert [(finding["kind"], finding["settled"]) for finding in found] == [
         ("no_face", ""),
         ("not_masked", "masked by a reviewer in the frame shown"),
         ("leak", "accepted by a reviewer"),
@@ -182,8 +182,8 @@ def test_what_a_reviewer_has_settled_comes_last() -> None:
     ],
 )
 def test_a_face_that_is_not_hidden_throughout_is_not_settled(drawn: pd.DataFrame) -> None:
-    (place,) = collect(listed({"kind": "not_masked", "track": -1}), faces=drawn)
-    assert place["settled"] == ""
+    (finding,) = collect(listed({"kind": "not_masked", "track": -1}), faces=drawn)
+    assert finding["settled"] == ""
 
 
 # -------------------------------------------------------------------------------------------------------- pictures
@@ -199,7 +199,7 @@ def frames(n: int = 100, size: tuple[int, int] = (240, 320)) -> list[Frame]:
 def drawn(folder: Path, found: list[dict[str, Any]], faces: pd.DataFrame, shape: str = "ellipse") -> list[np.ndarray]:
     wanted = thumbnails.pictures_of_findings(found, 100)
     thumbnails.draw_thumbnails(frames(), wanted, faces, shape, folder)
-    return [read(folder / name) for place in found for name in place["pictures"]]
+    return [read(folder / name) for finding in found for name in finding["pictures"]]
 
 
 def read(path: Path) -> np.ndarray:
@@ -260,10 +260,10 @@ def test_regions_at_the_edge_without_extent_and_larger_than_the_picture_are_show
     assert len(pictures) == 5
 
 
-def test_beyond_the_worst_places_there_are_no_pictures(tmp_path: Path) -> None:
+def test_beyond_the_worst_findings_there_are_no_pictures(tmp_path: Path) -> None:
     found = collect(listed(*[{"score": score, "track": -1} for score in np.linspace(0, 1, 100)]))
     assert len(drawn(tmp_path, found, tables.empty("faces"))) == thumbnails.MOST_PICTURED
-    assert [bool(place["pictures"]) for place in found] == [True] * 60 + [False] * 40
+    assert [bool(finding["pictures"]) for finding in found] == [True] * 60 + [False] * 40
 
 
 def test_no_more_frames_are_decoded_than_are_needed_and_none_for_no_pictures(tmp_path: Path) -> None:

@@ -27,14 +27,14 @@ HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'&{{ 7*7 }}"
 
 
 def video(name: str = "v1", *found: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    listed = [PLACE | place for place in found]
+    listed = [PLACE | finding for finding in found]
     facts = {
         "n_frames": 100,
         "duration_s": 4.0,
         "verdicts": {"blur": {"verdict": "pass", "reason": ""}},
         "people": [PERSON],
     }
-    return {"video": name, "places": listed, **facts, **fields}
+    return {"video": name, "findings": listed, **facts, **fields}
 
 
 class Page(HTMLParser):
@@ -82,7 +82,7 @@ def test_it_says_first_of_all_that_it_is_confidential() -> None:
         assert "Confidential. This page shows faces of the originals." in before
 
 
-def test_a_place_shows_video_frames_time_reason_certainty_and_picture() -> None:
+def test_a_finding_shows_video_frames_time_reason_certainty_and_picture() -> None:
     shown = page(video("park-walk", {}))
     text = " ".join(shown.text.split())
     for part in ("park-walk", "frames 5–9, 0:00.2–1:15.2", "no body is there", "certainty 0.50"):
@@ -131,7 +131,7 @@ def test_every_text_is_escaped() -> None:
 def test_every_row_to_copy_is_a_correction_once_the_reviewer_is_filled_in(kind: str, tmp_path: Path) -> None:
     shown = page(video("park-walk", {"kind": kind}))
     head, *rows = [code for code in shown.codes if "\t" in code]
-    assert len(rows) >= 2  # of the place, and to leave the video out
+    assert len(rows) >= 2  # of the finding, and to leave the video out
     path = tmp_path / "corrections.tsv"
     path.write_text("\n".join([head, *(row + "\t" for row in rows)]), encoding="utf-8")
     with pytest.raises(UserError, match=r"Line 2 .* must name its reviewer"):
@@ -146,7 +146,7 @@ def test_every_row_to_copy_is_a_correction_once_the_reviewer_is_filled_in(kind: 
     assert last.action == "exclude_video"
 
 
-def test_a_decision_is_about_the_region_of_a_place_and_not_only_the_box_that_is_shown() -> None:
+def test_a_decision_is_about_the_region_of_a_finding_and_not_only_the_box_that_is_shown() -> None:
     shown = page(video("v1", {"kind": "unsure", "region": (90.0, 50.0, 80.0, 60.0)}))
     assert {f"v1\t5\t9\t90\t50\t80\t60\t{action}\t\t" for action in ("mask", "unmask")} <= set(shown.codes)
 
@@ -158,7 +158,7 @@ def test_a_mask_under_which_another_lies_has_no_row_that_takes_both_away() -> No
     assert "Other masks lie here too" in shown.text
 
 
-def test_a_place_without_a_region_offers_a_row_to_fill_in() -> None:
+def test_a_finding_without_a_region_offers_a_row_to_fill_in() -> None:
     shown = page(
         video("v1", {"kind": "cut", "box": None, "region": None}, {"kind": "leak", "box": None, "region": None})
     )
@@ -167,13 +167,13 @@ def test_a_place_without_a_region_offers_a_row_to_fill_in() -> None:
     assert "fill it in" in shown.text
 
 
-def test_every_kind_of_place_has_its_words() -> None:
+def test_every_kind_of_finding_has_its_words() -> None:
     assert tuple(review_page.KINDS) == findings.KINDS
     assert all(set(kind.actions) <= set(corrections.ACTIONS) for kind in review_page.KINDS.values())
     assert set(review_page.ACTIONS) == set(corrections.ACTIONS)
 
 
-def test_the_video_with_the_worst_place_comes_first_and_is_open() -> None:
+def test_the_video_with_the_worst_finding_comes_first_and_is_open() -> None:
     shown = page(
         video("quiet"),
         video("cut", {"kind": "cut"}),
@@ -209,10 +209,10 @@ def test_what_is_settled_says_so_and_offers_no_row() -> None:
     assert not [code for code in shown.codes if "unmask" in code]
 
 
-def test_places_without_pictures_are_listed_in_lines_up_to_a_number() -> None:
+def test_findings_without_pictures_are_listed_in_lines_up_to_a_number() -> None:
     shown = page(video("v1", {}, *[{"pictures": [], "first_frame": frame} for frame in range(600)]))
     text = " ".join(shown.text.split())
-    assert "600 more places, without pictures" in text
+    assert "600 more findings, without pictures" in text
     assert "v1 3 9 100 60 41 40 unmask" in text
     assert "and 100 more, in restricted/review/v1.json" in text
 

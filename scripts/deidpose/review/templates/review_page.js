@@ -51,8 +51,8 @@ function choose() {
     const kinds = section.dataset.kinds.split(" ");
     section.hidden = !named || (kind.value !== "" && !kinds.includes(kind.value));
     if (!section.hidden) shown += 1;
-    for (const place of section.querySelectorAll(".place")) {
-      place.hidden = kind.value !== "" && place.dataset.kind !== kind.value;
+    for (const finding of section.querySelectorAll(".finding")) {
+      finding.hidden = kind.value !== "" && finding.dataset.kind !== kind.value;
     }
   }
   document.getElementById("shown").textContent = `${shown} shown`;
