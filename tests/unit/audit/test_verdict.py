@@ -269,8 +269,8 @@ def bare(frames: list[int]) -> pd.DataFrame:
         ({"searched_masked": boxes([9, 10, 11], score=0.7)}, "review", "through a mask in 3 frames"),
         ({"searched_masked": boxes([9], score=0.8)}, "review", "the masks are too weak"),
         # What the pixels say.
-        ({"comparison": APPLIED._replace(n_frames=N - 1)}, "fail", "not as many frames"),
-        ({"comparison": APPLIED._replace(n_frames=N + 1)}, "fail", "not as many frames"),
+        ({"comparison": APPLIED._replace(n_frames=N - 1)}, "fail", "a different number of frames"),
+        ({"comparison": APPLIED._replace(n_frames=N + 1)}, "fail", "a different number of frames"),
         ({"comparison": APPLIED._replace(n_unlike=1)}, "fail", "In 1 frame the masked video does not show its source"),
         (
             {"comparison": APPLIED._replace(not_applied=boxes([4, 5], MASK).assign(source="pixels"))},
