@@ -518,7 +518,7 @@ def test_a_file_with_another_number_of_frames_than_its_source_fails(
     shown = [frame._replace(index=index) for index, frame in enumerate((hide() * 2)[:n_frames])]
     found = look(shown)
     assert found["verdict"] == "fail"
-    assert "as many frames" in found["reason"]
+    assert "a different number of frames" in found["reason"]
 
 
 def test_the_file_of_another_video_fails(look: Judged, hide: Callable[..., list[Frame]]) -> None:
